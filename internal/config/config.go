@@ -1,0 +1,171 @@
+// Package config holds the file ecluse.toml: addresses and references to keys and secrets, never a
+// secret itself, never a limit or a purpose (those live in the database under four eyes).
+//
+// The struct Config is the only description of the file: its tags say the key (toml), the default,
+// the unit, the closed list of values (oneof), whether it must be given (required) and what it means
+// (doc). Read, Describe and Write all walk the same tags, so that they cannot disagree.
+//
+// The invariant: a file with a key that nobody reads is refused, and every problem that can be seen
+// without the network is named at once, with file, line and column.
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is one ecluse.toml. Paths in it are absolute once Read has returned.
+type Config struct {
+	Instance  Instance   `toml:"instance" doc:"What this installation is called and where the browsers find it."`
+	Listen    Listen     `toml:"listen" doc:"Where the program listens. It speaks plain HTTP: put a proxy that ends TLS in front of it."`
+	Database  Database   `toml:"database" doc:"Where the ledger, the directory and the sealed records are kept."`
+	Keys      Keys       `toml:"keys" doc:"Keys that must never be in the database or beside its backups."`
+	Providers []Provider `toml:"providers" doc:"OpenID Connect providers at which people sign in, in the order in which they are shown."`
+	Sessions  Sessions   `toml:"sessions" doc:"How long a signed-in browser may go on."`
+	Mentions  Mentions   `toml:"mentions" doc:"What the page of legal mentions says beside the controllers and their DPOs."`
+	Log       Log        `toml:"log" doc:"The program's own log, on standard error. It never holds a value of a record."`
+
+	path string
+}
+
+// Instance is the table [instance].
+type Instance struct {
+	Name      string `toml:"name" required:"true" doc:"Name of the installation, shown on every page."`
+	PublicURL string `toml:"public_url" required:"true" doc:"Address that people type, without a path: https://HOST. http:// is accepted for a loopback host only. Requests for any other host are refused (421)."`
+}
+
+// Listen is the table [listen].
+type Listen struct {
+	Address     string `toml:"address" default:"127.0.0.1:8080" unit:"host:port" doc:"Address of pages and API."`
+	Metrics     string `toml:"metrics" default:"127.0.0.1:9090" unit:"host:port" doc:"Address of /metrics, loopback only. Empty: no metrics."`
+	Connections int    `toml:"connections" default:"1024" unit:"connections" doc:"Most connections held at once; beyond it the longest idle one is closed for a new one."`
+}
+
+// Database is the table [database].
+type Database struct {
+	URL string `toml:"url" default:"sqlite:ecluse.db" doc:"sqlite:FILE or postgres://USER@HOST/DATABASE (15 or newer). A password belongs in the file that PGPASSFILE names; if it stands here, this file must be mode 0600."`
+}
+
+// Keys is the table [keys].
+type Keys struct {
+	File string `toml:"file" default:"ecluse.key" unit:"path" doc:"Key file written by ecluse init, mode 0600. Without it the database cannot be read; keep a copy apart from the backups."`
+}
+
+// Provider is one table [[providers]].
+type Provider struct {
+	ID               string   `toml:"id" required:"true" doc:"Short name in addresses (/sign-in/ID): small letters, digits and hyphens. Accounts are bound to it: never change it."`
+	Label            string   `toml:"label" required:"true" doc:"Name on the sign-in button."`
+	Issuer           string   `toml:"issuer" required:"true" doc:"Issuer of the provider, https; /.well-known/openid-configuration is read below it."`
+	ClientID         string   `toml:"client_id" required:"true" doc:"Identifier that the provider gave to this installation."`
+	Auth             string   `toml:"auth" default:"client_secret_post" oneof:"client_secret_post|private_key_jwt" doc:"How this installation proves itself to the provider."`
+	ClientSecretFile string   `toml:"client_secret_file" unit:"path" doc:"File with the client secret, mode 0600 (auth = client_secret_post)."`
+	PrivateKeyFile   string   `toml:"private_key_file" unit:"path" doc:"File with the private key in PEM, mode 0600 (auth = private_key_jwt)."`
+	Scopes           []string `toml:"scopes" default:"openid,given_name,usual_name,email,siret,idp_id" doc:"Scopes asked for; openid must be one of them."`
+	ACRAccepted      []string `toml:"acr_accepted" required:"true" doc:"Values of acr with which one may act at all: exact names, not an order."`
+	ACRStrong        []string `toml:"acr_strong" doc:"Values of acr that are enough for sensitive acts; each must be in acr_accepted."`
+	IDPClaim         string   `toml:"idp_claim" default:"idp_id" doc:"Claim that names the identity provider behind a federation; accounts are bound to it and sub. Empty: the provider itself."`
+	Userinfo         string   `toml:"userinfo" default:"jwt" oneof:"jwt|json" doc:"Form of the userinfo answer: a signed JWT or plain JSON."`
+	PKCE             bool     `toml:"pkce" default:"true" doc:"Send a PKCE challenge (S256)."`
+	Prompt           string   `toml:"prompt" default:"login" doc:"\"login\" asks the federation to prove the person anew each time, as shared desks need; empty leaves it to the federation."`
+}
+
+// Sessions is the table [sessions].
+type Sessions struct {
+	Idle     Duration `toml:"idle" default:"15m" unit:"duration" doc:"Time without a request after which the session is locked: 1m to 2h."`
+	Absolute Duration `toml:"absolute" default:"12h" unit:"duration" doc:"Longest life of a session, whatever is done in it: more than idle, at most 24h."`
+}
+
+// Mentions is the table [mentions].
+type Mentions struct {
+	Suppliers []string `toml:"suppliers" doc:"Suppliers and processors (GDPR art. 28) that take part in running the installation."`
+	Hosting   string   `toml:"hosting" doc:"Who hosts the machines, and where."`
+}
+
+// Log is the table [log].
+type Log struct {
+	Level  string `toml:"level" default:"info" oneof:"debug|info|warn|error" doc:"Least level that is written."`
+	Format string `toml:"format" default:"text" oneof:"text|json" doc:"Form of the lines."`
+}
+
+// Duration is a time.Duration that reads and writes itself as "15m" or "12h".
+type Duration struct{ time.Duration }
+
+// UnmarshalText reads the form of time.ParseDuration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return errDuration
+	}
+	d.Duration = parsed
+	return nil
+}
+
+// MarshalText writes the shortest form that reads back as the same duration: "12h", not "12h0m0s".
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// String is the text of MarshalText.
+func (d Duration) String() string {
+	s := d.Duration.String()
+	if d.Duration >= time.Minute && strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if d.Duration >= time.Hour && strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// Path is the absolute path of the file that was read, "" for a Config that was not read from one.
+func (c *Config) Path() string { return c.path }
+
+// Public is the parsed public_url. It must have been read by Read.
+func (c *Config) Public() *url.URL {
+	u, err := url.Parse(c.Instance.PublicURL)
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}
+
+// Plain reports whether browsers reach the installation over http on a loopback address, which only
+// the demo and trials do: cookies then carry neither Secure nor the __Host- prefix.
+func (c *Config) Plain() bool { return c.Public().Scheme == "http" }
+
+// SQLiteFile is the path of an embedded database, "" when the database is PostgreSQL.
+func (d Database) SQLiteFile() string {
+	file, found := strings.CutPrefix(d.URL, "sqlite:")
+	if !found {
+		return ""
+	}
+	return file
+}
+
+// resolve makes every path absolute, seen from dir.
+func (c *Config) resolve(dir string) {
+	from := func(path string) string {
+		if path == "" || filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(dir, path)
+	}
+	c.Keys.File = from(c.Keys.File)
+	if file := c.Database.SQLiteFile(); file != "" {
+		c.Database.URL = "sqlite:" + from(file)
+	}
+	for i := range c.Providers {
+		c.Providers[i].ClientSecretFile = from(c.Providers[i].ClientSecretFile)
+		c.Providers[i].PrivateKeyFile = from(c.Providers[i].PrivateKeyFile)
+	}
+}
+
+// loopback reports whether host is localhost or a loopback address.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
