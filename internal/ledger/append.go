@@ -1,0 +1,262 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/budget"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// batchWriter turns submissions into entries inside one locked transaction.
+type batchWriter struct {
+	ledger *Ledger
+	tx     Tx
+	at     time.Time
+	state  State
+	writes Writes
+	leaves []tlog.Hash
+}
+
+// run writes the batch: load what it rests on, admit in arrival order, number and hash, save, then
+// let the effects happen.
+func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, error) {
+	head := b.tx.Head()
+	answers := make([]answer, len(batch))
+	fresh := make([]*submission, 0, len(batch))
+	for i, s := range batch {
+		if s.stale(head.Rev) {
+			answers[i].err = ErrStale
+			continue
+		}
+		fresh = append(fresh, s)
+	}
+	if len(fresh) == 0 {
+		return answers, nil
+	}
+	var err error
+	if b.state, err = b.tx.Load(ctx, keysOf(fresh)); err != nil {
+		return nil, err
+	}
+	b.writes.State = State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]budget.Seen{}, Persons: map[ecluse.PersonID]Chain{}}
+	before := head.Frontier.Size()
+	for i, s := range batch {
+		if answers[i].err == nil {
+			if answers[i].results, err = b.submit(s); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if b.writes.Tiles, err = completeTiles(ctx, b.tx, before, b.leaves); err != nil {
+		return nil, err
+	}
+	if err := b.tx.Save(ctx, b.writes); err != nil {
+		return nil, err
+	}
+	return answers, b.effects(ctx, batch, answers)
+}
+
+func (s *submission) stale(rev int64) bool {
+	for _, c := range s.candidates {
+		if c.Revision != AnyRevision && c.Revision != rev {
+			return true
+		}
+	}
+	return false
+}
+
+// keysOf lists what the candidates rest on, without duplicates.
+func keysOf(batch []*submission) LoadKeys {
+	var k LoadKeys
+	holders, pairs, persons := map[Holder]bool{}, map[Pair]bool{}, map[ecluse.PersonID]bool{}
+	for _, s := range batch {
+		for i := range s.candidates {
+			c := &s.candidates[i]
+			for _, h := range c.holders() {
+				k.Holders = addOnce(k.Holders, holders, h)
+			}
+			if c.Person != 0 {
+				k.Pairs = addOnce(k.Pairs, pairs, Pair{c.Account, c.Person})
+				k.Persons = addOnce(k.Persons, persons, c.Person)
+			}
+		}
+	}
+	return k
+}
+
+func addOnce[K comparable](list []K, known map[K]bool, k K) []K {
+	if known[k] {
+		return list
+	}
+	known[k] = true
+	return append(list, k)
+}
+
+// holders are the meters that a candidate is charged to: its account, organisation and register.
+func (c *Candidate) holders() []Holder {
+	account := Holder{int64(c.Account), c.Register}
+	if c.Charge == nil {
+		return []Holder{account}
+	}
+	return []Holder{account, {int64(c.Organisation), c.Register}, {int64(c.Register), c.Register}}
+}
+
+// submit admits and numbers the candidates of one submission.
+func (b *batchWriter) submit(s *submission) ([]Result, error) {
+	results := make([]Result, len(s.candidates))
+	act := int64(b.tx.Head().N)
+	for i := range s.candidates {
+		r, err := b.enter(&s.candidates[i], act)
+		if err != nil {
+			return nil, err
+		}
+		results[i] = r
+	}
+	return results, nil
+}
+
+// enter writes one candidate down.
+func (b *batchWriter) enter(c *Candidate, act int64) (Result, error) {
+	readings, refused := b.admit(c)
+	if refused != nil {
+		c.Decision, c.Reasons = Deny, refused
+		b.ledger.count(refused)
+	}
+	detail, err := c.Detail.encode()
+	if err != nil {
+		return Result{}, fmt.Errorf("encode the detail: %w", err)
+	}
+	e := Entry{
+		N: b.tx.Head().N, At: b.at, Kind: c.Kind, Act: act, Register: c.Register, Account: c.Account,
+		Organisation: c.Organisation, Session: c.Session, Person: c.Person, Version: c.Version, Fields: c.Fields,
+		Purpose: c.Purpose, Tier: c.Tier, Decision: c.Decision, Reasons: joinReasons(c.Reasons), Detail: detail,
+	}
+	b.chain(&e)
+	if err := b.hash(&e); err != nil {
+		return Result{}, err
+	}
+	b.writes.Entries = append(b.writes.Entries, e)
+	b.review(c, e)
+	if c.NewRevision {
+		b.tx.Head().Rev++
+	}
+	return Result{
+		N: e.N, At: e.At, Allowed: e.Decision == Allow, Reasons: c.Reasons, Readings: readings, leaf: e.Leaf,
+		passage: Passage{Register: e.Register, Person: e.Person, Version: e.Version, Fields: e.Fields},
+	}, nil
+}
+
+func (l *Ledger) count(reasons []ecluse.Reason) {
+	if l.watch.Refusal == nil {
+		return
+	}
+	for _, r := range reasons {
+		l.watch.Refusal(r)
+	}
+}
+
+// admit asks the budgets; refused is nil when everything is charged.
+func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []ecluse.Reason) {
+	if c.Charge == nil {
+		return nil, nil
+	}
+	holders := c.holders()
+	account, organisation, register := b.meter(holders[0]), b.meter(holders[1]), b.meter(holders[2])
+	pair := Pair{c.Account, c.Person}
+	seen, ok := b.writes.Seen[pair]
+	if !ok {
+		seen = b.state.Seen[pair]
+	}
+	meters := budget.Meters{Account: &account.Meter, Organisation: &organisation.Meter, Register: &register.Meter}
+	verdict, after := budget.Admit(meters, seen, *c.Charge, b.at)
+	readings = budget.Readings(&account.Meter, *c.Charge, b.at)
+	if !verdict.Admitted {
+		return readings, verdict.Reasons
+	}
+	b.writes.Meters[holders[0]] = account
+	if verdict.New {
+		b.writes.Meters[holders[1]], b.writes.Meters[holders[2]] = organisation, register
+	}
+	if c.Person != 0 && after != seen {
+		b.writes.Seen[pair] = after
+	}
+	c.Detail.Act, c.Detail.Classes = uint8(c.Charge.Act), c.Charge.Classes
+	c.Reasons = append(c.Reasons, verdict.Reasons...)
+	return readings, nil
+}
+
+func (b *batchWriter) meter(h Holder) MeterRow {
+	if row, ok := b.writes.Meters[h]; ok {
+		return row
+	}
+	if row, ok := b.state.Meters[h]; ok {
+		return row
+	}
+	return MeterRow{Chain: Chain{LastN: -1}}
+}
+
+// chain gives the entry its places in the chains of its account and of its person.
+func (b *batchWriter) chain(e *Entry) {
+	holder := Holder{int64(e.Account), e.Register}
+	row := b.meter(holder)
+	e.ASeq, e.APrev = row.Seq, int64(row.LastN)
+	row.Chain = Chain{Seq: row.Seq + 1, LastN: e.N}
+	b.writes.Meters[holder] = row
+	e.PSeq, e.PPrev = -1, -1
+	if e.Person == 0 {
+		return
+	}
+	person, ok := b.writes.Persons[e.Person]
+	if !ok {
+		if person, ok = b.state.Persons[e.Person]; !ok {
+			person = Chain{LastN: -1}
+		}
+	}
+	e.PSeq, e.PPrev = person.Seq, int64(person.LastN)
+	b.writes.Persons[e.Person] = Chain{Seq: person.Seq + 1, LastN: e.N}
+}
+
+// hash computes the entry's leaf and adds it to the tree.
+func (b *batchWriter) hash(e *Entry) error {
+	period, err := b.ledger.keys.Period(e.At)
+	if err != nil {
+		return fmt.Errorf("salt the entry: %w", err)
+	}
+	e.Leaf = leafOf(e, period)
+	b.leaves = append(b.leaves, e.Leaf)
+	head := b.tx.Head()
+	head.Frontier.add(e.Leaf)
+	head.N++
+	return nil
+}
+
+// review opens the review of an allowed disclosure.
+func (b *batchWriter) review(c *Candidate, e Entry) {
+	if c.Review != nil && e.Decision == Allow {
+		b.writes.Reviews = append(b.writes.Reviews, ReviewRow{ID: ecluse.ReviewID(b.tx.Allot(1)), Entry: e, Review: *c.Review})
+	}
+}
+
+// effects lets what was asked happen, each with its own entry.
+func (b *batchWriter) effects(ctx context.Context, batch []*submission, answers []answer) error {
+	i := 0
+	for k, s := range batch {
+		if answers[k].err != nil {
+			continue
+		}
+		for _, c := range s.candidates {
+			e := &b.writes.Entries[i]
+			i++
+			if c.Effect == nil || e.Decision == Deny {
+				continue
+			}
+			if err := c.Effect(ctx, b.tx, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,247 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/keys"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Errors of checkpoints.
+var (
+	// ErrRolledBack: the database holds less, or something else, than a checkpoint that this node
+	// knows: an old backup, or a tail removed.
+	ErrRolledBack = errors.New("the ledger is not the one that this node signed")
+	// ErrCheckpoint: the text is no checkpoint of this ledger.
+	ErrCheckpoint = errors.New("not a checkpoint of this ledger")
+)
+
+// Checkpoint is a signed tree head (c2sp.org/tlog-checkpoint).
+type Checkpoint struct {
+	Size int64
+	Root tlog.Hash
+	Note []byte // as signed
+}
+
+// sign makes the checkpoint of a head.
+func sign(f Frontier, origin string, signer note.Signer) (Checkpoint, error) {
+	root := f.Root()
+	text := fmt.Sprintf("%s\n%d\n%s\n", origin, f.Size(), base64.StdEncoding.EncodeToString(root[:]))
+	signed, err := note.Sign(&note.Note{Text: text}, signer)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("sign the checkpoint: %w", err)
+	}
+	return Checkpoint{Size: f.Size(), Root: root, Note: signed}, nil
+}
+
+// ParseCheckpoint verifies a checkpoint's signature under a note verifier key: ErrCheckpoint.
+func ParseCheckpoint(data []byte, verifierKey string) (Checkpoint, error) {
+	verifier, err := note.NewVerifier(verifierKey)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("%w: the verifier key is malformed", ErrCheckpoint)
+	}
+	n, err := note.Open(data, note.VerifierList(verifier))
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("%w: the signature does not hold", ErrCheckpoint)
+	}
+	lines := strings.Split(n.Text, "\n")
+	if len(lines) < 4 || lines[0] != verifier.Name() {
+		return Checkpoint{}, fmt.Errorf("%w: three lines are expected", ErrCheckpoint)
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	root, err2 := base64.StdEncoding.DecodeString(lines[2])
+	if err != nil || err2 != nil || size < 0 || len(root) != 32 {
+		return Checkpoint{}, fmt.Errorf("%w: its size or root is malformed", ErrCheckpoint)
+	}
+	return Checkpoint{Size: size, Root: tlog.Hash(root), Note: data}, nil
+}
+
+// Notary signs the head at most once a Period and keeps the newest checkpoint in a file of this node,
+// outside the database, so that a removed tail shows at the next start. Safe for concurrent use.
+type Notary struct {
+	store Store
+	keys  *keys.Keys
+	path  string
+	mu    sync.Mutex
+	last  Checkpoint
+}
+
+// Period is how old the newest checkpoint may be while entries are written.
+const Period = time.Second
+
+// NewNotary reads the checkpoint of this node, if there is one, and compares the ledger with it:
+// ErrRolledBack if the ledger is shorter or different, ErrCheckpoint if the file is damaged.
+func NewNotary(ctx context.Context, store Store, k *keys.Keys, path string) (*Notary, error) {
+	n := &Notary{store: store, keys: k, path: path}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return n, n.Sign(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read this node's checkpoint: %w", err)
+	}
+	key, err := k.VerifierKey()
+	if err != nil {
+		return nil, err
+	}
+	if n.last, err = ParseCheckpoint(data, key); err != nil {
+		return nil, fmt.Errorf("read this node's checkpoint: %w", err)
+	}
+	if err := Extends(ctx, store, n.last); err != nil {
+		return nil, err
+	}
+	return n, n.Sign(ctx)
+}
+
+// Extends reports whether the ledger continues the tree of a checkpoint: ErrRolledBack otherwise.
+func Extends(ctx context.Context, store Store, c Checkpoint) error {
+	head, err := store.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("read the head: %w", err)
+	}
+	if int64(head.N) < c.Size {
+		return fmt.Errorf("%w: %d entries, the checkpoint has %d", ErrRolledBack, head.N, c.Size)
+	}
+	if c.Size == 0 {
+		return nil
+	}
+	for _, size := range []int64{c.Size, int64(head.N)} {
+		root, err := tlog.TreeHash(size, Hashes(ctx, store))
+		if err != nil {
+			return fmt.Errorf("%w: the tree of %d entries cannot be computed: %w", ErrRolledBack, size, err)
+		}
+		want := c.Root
+		if size != c.Size {
+			want = head.Frontier.Root()
+		}
+		if root != want {
+			return fmt.Errorf("%w: the tree of the first %d entries has another root", ErrRolledBack, size)
+		}
+	}
+	return nil
+}
+
+// Sign signs the present head, if it is newer than the last checkpoint, and writes the file.
+func (n *Notary) Sign(ctx context.Context) error {
+	head, err := n.store.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("read the head: %w", err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if int64(head.N) <= n.last.Size && n.last.Note != nil {
+		if int64(head.N) < n.last.Size {
+			return fmt.Errorf("%w: %d entries, this node signed %d", ErrRolledBack, head.N, n.last.Size)
+		}
+		return nil
+	}
+	signer, err := n.keys.Signer()
+	if err != nil {
+		return err
+	}
+	c, err := sign(head.Frontier, n.keys.Origin(), signer)
+	if err != nil {
+		return err
+	}
+	if err := keys.WriteFile(n.path, c.Note, 0o644); err != nil {
+		return err
+	}
+	n.last = c
+	return nil
+}
+
+// Run signs every Period until ctx ends; failed is told of every failure, with a rolled-back ledger
+// among them.
+func (n *Notary) Run(ctx context.Context, failed func(error)) {
+	tick := time.NewTicker(Period)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := n.Sign(ctx); err != nil && ctx.Err() == nil {
+				failed(err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Last is the newest checkpoint, as signed.
+func (n *Notary) Last() []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return bytes.Clone(n.last.Note)
+}
+
+// Hashes reads the tree's hashes from tiles and leaves, for tlog's proofs.
+func Hashes(ctx context.Context, store Store) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		out := make([]tlog.Hash, len(indexes))
+		for i, index := range indexes {
+			level, n := tlog.SplitStoredHashIndex(index)
+			h, err := nodeHash(ctx, store, level, n)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = h
+		}
+		return out, nil
+	})
+}
+
+// nodeHash is the hash of the complete subtree of 2^level leaves that starts at leaf n << level.
+func nodeHash(ctx context.Context, store Store, level int, n int64) (tlog.Hash, error) {
+	tileLevel, inside := level/tileHeight, level%tileHeight
+	first, count := n<<inside, int64(1)<<inside
+	data, err := TileRange(ctx, store, tileLevel, first, count)
+	if err != nil {
+		return tlog.Hash{}, err
+	}
+	return tileRoot(data), nil
+}
+
+// TileRange are count hashes of tile level `level` from position first, all inside one tile. Level-0
+// hashes of the last, incomplete tile come from the entries, higher ones from the tiles below.
+func TileRange(ctx context.Context, store Store, level int, first, count int64) ([]byte, error) {
+	data, err := store.Tile(ctx, level, first/tileWidth)
+	if err != nil {
+		return nil, err
+	}
+	if data != nil {
+		at := 32 * (first % tileWidth)
+		if int64(len(data)) < at+32*count {
+			return nil, fmt.Errorf("tile %d/%d is short", level, first/tileWidth)
+		}
+		return data[at : at+32*count], nil
+	}
+	if level == 0 {
+		data, err := store.Leaves(ctx, ecluse.EntryNumber(first), ecluse.EntryNumber(first+count))
+		if err == nil && int64(len(data)) != 32*count {
+			err = fmt.Errorf("entries %d to %d are not all there", first, first+count-1)
+		}
+		return data, err
+	}
+	for i := first; i < first+count; i++ {
+		child, err := TileRange(ctx, store, level-1, i*tileWidth, tileWidth)
+		if err != nil {
+			return nil, err
+		}
+		root := tileRoot(child)
+		data = append(data, root[:]...)
+	}
+	return data, nil
+}

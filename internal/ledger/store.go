@@ -1,0 +1,120 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/budget"
+)
+
+// Store keeps the ledger's tables. Package store implements it on both engines.
+type Store interface {
+	// Locked runs fn in a transaction that holds the head lock; see store.DB.Locked for its errors.
+	Locked(ctx context.Context, now time.Time, fn func(Tx) error) error
+	// Head reads the head without locking.
+	Head(ctx context.Context) (Head, error)
+	// Entries calls each for the entries from (included) to (excluded), in order.
+	Entries(ctx context.Context, from, to ecluse.EntryNumber, each func(*Entry) error) error
+	// Leaves are the leaf hashes from (included) to (excluded), 32 bytes each, joined.
+	Leaves(ctx context.Context, from, to ecluse.EntryNumber) ([]byte, error)
+	// Tile is a complete tile's 256 hashes, joined; nil if there is none.
+	Tile(ctx context.Context, level int, index int64) ([]byte, error)
+}
+
+// Tx is a transaction that holds the head lock. A directory change gets at its own tables through it.
+type Tx interface {
+	Head() *Head
+	// Allot takes n identifiers and returns the first.
+	Allot(n int) int64
+	Load(ctx context.Context, k LoadKeys) (State, error)
+	Save(ctx context.Context, w Writes) error
+	// LeavesIn are the leaf hashes from (included) to (excluded), joined.
+	LeavesIn(ctx context.Context, from, to int64) ([]byte, error)
+	// TileIn reads a complete tile inside the transaction.
+	TileIn(ctx context.Context, level int, index int64) ([]byte, error)
+}
+
+// Effect changes other tables in the transaction of its entry. Its error undoes both.
+type Effect func(ctx context.Context, tx Tx, e *Entry) error
+
+// Head is the row that every append locks.
+type Head struct {
+	N        ecluse.EntryNumber // entries so far
+	At       time.Time          // ledger time, never goes back
+	Rev      int64
+	Frontier Frontier
+	NextID   int64
+}
+
+// Clone is a copy that shares nothing.
+func (h Head) Clone() Head {
+	h.Frontier = h.Frontier.clone()
+	return h
+}
+
+// Equal reports whether two heads would be stored alike (At is stored by the lock itself).
+func (h Head) Equal(o Head) bool {
+	return h.N == o.N && h.Rev == o.Rev && h.NextID == o.NextID && bytes.Equal(h.Frontier.Bytes(), o.Frontier.Bytes())
+}
+
+// Holder is whose meter: an account's, an organisation's or a register's, in one register.
+type Holder struct {
+	ID       int64
+	Register ecluse.RegisterID
+}
+
+// Pair is an account and a person.
+type Pair struct {
+	Account ecluse.AccountID
+	Person  ecluse.PersonID
+}
+
+// LoadKeys is what a batch needs to know. No duplicates.
+type LoadKeys struct {
+	Holders []Holder
+	Pairs   []Pair
+	Persons []ecluse.PersonID
+}
+
+// Chain is a place in a chain of entries.
+type Chain struct {
+	Seq   int64              // entries so far
+	LastN ecluse.EntryNumber // the newest, -1 = none
+}
+
+// MeterRow is a holder's meter and, for accounts, its chain.
+type MeterRow struct {
+	Chain
+	Meter budget.Meter
+}
+
+// State is what Load found; what is absent has no row yet.
+type State struct {
+	Meters  map[Holder]MeterRow
+	Seen    map[Pair]budget.Seen
+	Persons map[ecluse.PersonID]Chain
+}
+
+// Writes is what one batch changes.
+type Writes struct {
+	Entries []Entry
+	State
+	Tiles   []Tile
+	Reviews []ReviewRow
+}
+
+// Tile is a complete tile of the tree (c2sp.org/tlog-tiles): 256 hashes of 32 bytes.
+type Tile struct {
+	Level int
+	Index int64
+	Data  []byte
+}
+
+// ReviewRow is a Review as stored.
+type ReviewRow struct {
+	ID    ecluse.ReviewID
+	Entry Entry
+	Review
+}

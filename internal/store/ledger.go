@@ -1,0 +1,343 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"ecluse"
+	"ecluse/internal/budget"
+	"ecluse/internal/ledger"
+)
+
+// Statements of the append transaction, in the order in which they run.
+var (
+	loadMeters = defineBulk("load meters", `SELECT m.holder_id, m.register_id, m.seq, m.last_n, m.state
+		FROM (VALUES %s) v JOIN meters m ON m.holder_id = v.column1 AND m.register_id = v.column2`,
+		"(CAST(? AS BIGINT), CAST(? AS BIGINT))", 0)
+	loadSeen = defineBulk("load seen", `SELECT s.account_id, s.person_id, s.charged_at, s.tier, s.classes, s.last_at
+		FROM (VALUES %s) v JOIN seen s ON s.account_id = v.column1 AND s.person_id = v.column2`,
+		"(CAST(? AS BIGINT), CAST(? AS BIGINT))", 0)
+	loadPersons = defineBulk("load person chains", `SELECT p.id, p.seq, p.last_n
+		FROM (VALUES %s) v JOIN persons p ON p.id = v.column1`, "(CAST(? AS BIGINT))", 0)
+	leavesBetween = define("leaves between", `SELECT n, leaf FROM entries WHERE n >= $1 AND n < $2 ORDER BY n`)
+	readTile      = define("read tile", `SELECT data FROM tiles WHERE level = $1 AND idx = $2`)
+
+	insertEntries = defineBulk("insert entries", `INSERT INTO entries (n, at, kind, act, register_id, account_id, aseq, aprev,
+		organisation_id, session_id, person_id, pseq, pprev, version, fields, purpose, tier, decision, reasons, detail, leaf)
+		VALUES %s`, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", 0)
+	upsertMeters = defineBulk("upsert meters", `INSERT INTO meters (holder_id, register_id, seq, last_n, state) VALUES %s
+		ON CONFLICT (holder_id, register_id) DO UPDATE SET seq = excluded.seq, last_n = excluded.last_n, state = excluded.state`,
+		"(?,?,?,?,?)", 0)
+	upsertSeen = defineBulk("upsert seen", `INSERT INTO seen (account_id, person_id, charged_at, tier, classes, last_at) VALUES %s
+		ON CONFLICT (account_id, person_id) DO UPDATE SET charged_at = excluded.charged_at, tier = excluded.tier,
+		classes = excluded.classes, last_at = excluded.last_at`, "(?,?,?,?,?,?)", 0)
+	updatePersons = defineBulk("update person chains", `UPDATE persons SET seq = v.column2, last_n = v.column3
+		FROM (VALUES %s) v WHERE persons.id = v.column1`, "(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))", 0)
+	insertTile   = define("insert tile", `INSERT INTO tiles (level, idx, data) VALUES ($1, $2, $3)`)
+	insertReview = define("insert review", `INSERT INTO reviews (id, entry, at, controller_id, organisation_id, account_id,
+		register_id, kind, purpose, motive, text, state, decided_by, decided_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending', 0, 0)`)
+)
+
+// Statements that read the ledger.
+var (
+	readHead    = define("read head", `SELECT n, at, rev, frontier, next_id FROM heads WHERE id = 1`)
+	readEntries = define("read entries", `SELECT n, at, kind, act, register_id, account_id, aseq, aprev, organisation_id,
+		session_id, person_id, pseq, pprev, version, fields, purpose, tier, decision, reasons, detail, leaf
+		FROM entries WHERE n >= $1 AND n < $2 ORDER BY n LIMIT $3`)
+	allMeters = defineScan("all meters", `SELECT holder_id, register_id, seq, last_n, state FROM meters`)
+	allSeen   = defineScan("all seen", `SELECT account_id, person_id, charged_at, tier, classes, last_at FROM seen`)
+	allChains = defineScan("all person chains", `SELECT id, seq, last_n FROM persons WHERE seq > 0`)
+)
+
+// Load reads what a batch rests on: meters, what accounts have seen, and the persons' chains.
+func (t *Tx) Load(ctx context.Context, k ledger.LoadKeys) (ledger.State, error) {
+	state := ledger.State{
+		Meters:  make(map[ledger.Holder]ledger.MeterRow, len(k.Holders)),
+		Seen:    make(map[ledger.Pair]budget.Seen, len(k.Pairs)),
+		Persons: make(map[ecluse.PersonID]ledger.Chain, len(k.Persons)),
+	}
+	args := make([]any, 0, 2*len(k.Holders))
+	for _, h := range k.Holders {
+		args = append(args, h.ID, int64(h.Register))
+	}
+	if err := t.bulkQuery(ctx, loadMeters, len(k.Holders), args, meterInto(state.Meters)); err != nil {
+		return state, err
+	}
+	args = args[:0]
+	for _, p := range k.Pairs {
+		args = append(args, int64(p.Account), int64(p.Person))
+	}
+	if err := t.bulkQuery(ctx, loadSeen, len(k.Pairs), args, seenInto(state.Seen)); err != nil {
+		return state, err
+	}
+	args = args[:0]
+	for _, p := range k.Persons {
+		args = append(args, int64(p))
+	}
+	return state, t.bulkQuery(ctx, loadPersons, len(k.Persons), args, chainInto(state.Persons))
+}
+
+func (t *Tx) bulkQuery(ctx context.Context, b *bulk, rows int, args []any, each func(*sql.Rows) error) error {
+	if rows == 0 {
+		return nil
+	}
+	return t.query(ctx, b.of(rows), each, args...)
+}
+
+func (t *Tx) bulkExec(ctx context.Context, b *bulk, rows int, args []any) error {
+	if rows == 0 {
+		return nil
+	}
+	return t.exec(ctx, b.of(rows), args...)
+}
+
+func meterInto(into map[ledger.Holder]ledger.MeterRow) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
+		var h ledger.Holder
+		var m ledger.MeterRow
+		var state []byte
+		if err := rows.Scan(&h.ID, &h.Register, &m.Seq, &m.LastN, &state); err != nil {
+			return err
+		}
+		if err := m.Meter.UnmarshalBinary(state); err != nil {
+			return fmt.Errorf("the meter of holder %d in register %d: %w", h.ID, h.Register, err)
+		}
+		into[h] = m
+		return nil
+	}
+}
+
+func seenInto(into map[ledger.Pair]budget.Seen) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
+		var p ledger.Pair
+		var s budget.Seen
+		var charged, last int64
+		if err := rows.Scan(&p.Account, &p.Person, &charged, &s.Tier, &s.Classes, &last); err != nil {
+			return err
+		}
+		s.ChargedAt, s.LastAt = fromMicros(charged), fromMicros(last)
+		into[p] = s
+		return nil
+	}
+}
+
+func chainInto(into map[ecluse.PersonID]ledger.Chain) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
+		var id ecluse.PersonID
+		var c ledger.Chain
+		if err := rows.Scan(&id, &c.Seq, &c.LastN); err != nil {
+			return err
+		}
+		into[id] = c
+		return nil
+	}
+}
+
+// Save writes what a batch changes.
+func (t *Tx) Save(ctx context.Context, w ledger.Writes) error {
+	if err := t.saveMeters(ctx, w); err != nil {
+		return err
+	}
+	args := make([]any, 0, 6*len(w.Seen))
+	for p, s := range w.Seen {
+		args = append(args, int64(p.Account), int64(p.Person), micros(s.ChargedAt), int64(s.Tier), int64(s.Classes), micros(s.LastAt))
+	}
+	if err := t.bulkExec(ctx, upsertSeen, len(w.Seen), args); err != nil {
+		return err
+	}
+	args = args[:0]
+	for id, c := range w.Persons {
+		args = append(args, int64(id), c.Seq, int64(c.LastN))
+	}
+	if err := t.bulkExec(ctx, updatePersons, len(w.Persons), args); err != nil {
+		return err
+	}
+	args = make([]any, 0, 21*len(w.Entries))
+	for i := range w.Entries {
+		args = appendEntry(args, &w.Entries[i])
+	}
+	if err := t.bulkExec(ctx, insertEntries, len(w.Entries), args); err != nil {
+		return err
+	}
+	return t.saveRest(ctx, w)
+}
+
+func (t *Tx) saveMeters(ctx context.Context, w ledger.Writes) error {
+	args := make([]any, 0, 5*len(w.Meters))
+	for h, m := range w.Meters {
+		state, err := m.Meter.MarshalBinary()
+		if err != nil {
+			return fmt.Errorf("encode the meter of holder %d: %w", h.ID, err)
+		}
+		args = append(args, h.ID, int64(h.Register), m.Seq, int64(m.LastN), state)
+	}
+	return t.bulkExec(ctx, upsertMeters, len(w.Meters), args)
+}
+
+func (t *Tx) saveRest(ctx context.Context, w ledger.Writes) error {
+	for _, tile := range w.Tiles {
+		if err := t.exec(ctx, insertTile, tile.Level, tile.Index, tile.Data); err != nil {
+			return err
+		}
+	}
+	for _, r := range w.Reviews {
+		text := r.Text
+		if text == nil {
+			text = []byte{}
+		}
+		e := r.Entry
+		err := t.exec(ctx, insertReview, int64(r.ID), int64(e.N), micros(e.At), int64(r.Controller), int64(e.Organisation),
+			int64(e.Account), int64(e.Register), r.Kind, string(e.Purpose), r.Motive, text)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendEntry lists an entry's columns. Entries about nobody leave the person's columns NULL, so that
+// the unique index of person chains does not see them.
+func appendEntry(args []any, e *ledger.Entry) []any {
+	var person, pseq, pprev any
+	if e.Person != 0 {
+		person, pseq, pprev = int64(e.Person), e.PSeq, e.PPrev
+	}
+	return append(args, int64(e.N), micros(e.At), string(e.Kind), e.Act, int64(e.Register), int64(e.Account), e.ASeq, e.APrev,
+		int64(e.Organisation), int64(e.Session), person, pseq, pprev, int64(e.Version), int64(e.Fields), string(e.Purpose),
+		int64(e.Tier), string(e.Decision), e.Reasons, e.Detail, e.Leaf[:])
+}
+
+// scanEntry reads what appendEntry wrote. An entry without account was purged.
+func scanEntry(rows *sql.Rows) (*ledger.Entry, error) {
+	var e ledger.Entry
+	var at, fields int64
+	var account, aseq, aprev, organisation, session, person, pseq, pprev sql.NullInt64
+	var leaf []byte
+	err := rows.Scan(&e.N, &at, &e.Kind, &e.Act, &e.Register, &account, &aseq, &aprev, &organisation, &session, &person, &pseq, &pprev,
+		&e.Version, &fields, &e.Purpose, &e.Tier, &e.Decision, &e.Reasons, &e.Detail, &leaf)
+	if err != nil {
+		return nil, err
+	}
+	if len(leaf) != len(e.Leaf) {
+		return nil, fmt.Errorf("entry %d: its leaf has %d bytes", e.N, len(leaf))
+	}
+	copy(e.Leaf[:], leaf)
+	e.At, e.Fields, e.Purged = fromMicros(at), ecluse.FieldSet(fields), !account.Valid
+	e.Account, e.ASeq, e.APrev = ecluse.AccountID(account.Int64), aseq.Int64, aprev.Int64
+	e.Organisation, e.Session = ecluse.OrganisationID(organisation.Int64), ecluse.SessionID(session.Int64)
+	e.Person, e.PSeq, e.PPrev = ecluse.PersonID(person.Int64), -1, -1
+	if person.Valid {
+		e.PSeq, e.PPrev = pseq.Int64, pprev.Int64
+	}
+	return &e, nil
+}
+
+// LeavesIn are the leaf hashes from (included) to (excluded), joined.
+func (t *Tx) LeavesIn(ctx context.Context, from, to int64) ([]byte, error) {
+	if from == to {
+		return nil, nil
+	}
+	return leaves(from, to, func(each func(*sql.Rows) error, from, to int64) error {
+		return t.query(ctx, leavesBetween, each, from, to)
+	})
+}
+
+// TileIn is a complete tile's data, nil if there is none.
+func (t *Tx) TileIn(ctx context.Context, level int, index int64) ([]byte, error) {
+	var data []byte
+	err := t.row(ctx, readTile, []any{level, index}, &data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return data, err
+}
+
+func leaves(from, to int64, query func(each func(*sql.Rows) error, from, to int64) error) ([]byte, error) {
+	var out []byte
+	next := from
+	err := query(func(rows *sql.Rows) error {
+		var n int64
+		var leaf []byte
+		if err := rows.Scan(&n, &leaf); err != nil {
+			return err
+		}
+		if n != next || len(leaf) != 32 {
+			return fmt.Errorf("the leaf of entry %d is missing or malformed", next)
+		}
+		next++
+		out = append(out, leaf...)
+		return nil
+	}, from, to)
+	return out, err
+}
+
+// Head reads the head without locking.
+func (db *DB) Head(ctx context.Context) (ledger.Head, error) {
+	var h ledger.Head
+	var at int64
+	var frontier []byte
+	if err := db.row(ctx, readHead, nil, &h.N, &at, &h.Rev, &frontier, &h.NextID); err != nil {
+		return h, err
+	}
+	h.At = fromMicros(at)
+	var err error
+	h.Frontier, err = ledger.ParseFrontier(int64(h.N), frontier)
+	return h, err
+}
+
+// entriesPage bounds how long one read of the ledger holds a snapshot.
+const entriesPage = 4096
+
+// Entries calls each for the entries from (included) to (excluded), in order, in pages.
+func (db *DB) Entries(ctx context.Context, from, to ecluse.EntryNumber, each func(*ledger.Entry) error) error {
+	for {
+		page := make([]*ledger.Entry, 0, entriesPage)
+		err := db.query(ctx, readEntries, func(rows *sql.Rows) error {
+			e, err := scanEntry(rows)
+			page = append(page, e)
+			return err
+		}, int64(from), int64(to), entriesPage)
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			if err := each(e); err != nil {
+				return err
+			}
+			from = e.N + 1
+		}
+		if len(page) < entriesPage {
+			return nil
+		}
+	}
+}
+
+// Leaves are the leaf hashes from (included) to (excluded), joined.
+func (db *DB) Leaves(ctx context.Context, from, to ecluse.EntryNumber) ([]byte, error) {
+	return leaves(int64(from), int64(to), func(each func(*sql.Rows) error, from, to int64) error {
+		return db.query(ctx, leavesBetween, each, from, to)
+	})
+}
+
+// Tile is a complete tile's data, nil if there is none.
+func (db *DB) Tile(ctx context.Context, level int, index int64) ([]byte, error) {
+	var data []byte
+	err := db.row(ctx, readTile, []any{level, index}, &data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// AllState reads every meter, everything seen and every chain, for `verify --deep`.
+func (db *DB) AllState(ctx context.Context) (ledger.State, error) {
+	state := ledger.State{Meters: map[ledger.Holder]ledger.MeterRow{}, Seen: map[ledger.Pair]budget.Seen{}, Persons: map[ecluse.PersonID]ledger.Chain{}}
+	return state, errors.Join(
+		db.query(ctx, allMeters, meterInto(state.Meters)),
+		db.query(ctx, allSeen, seenInto(state.Seen)),
+		db.query(ctx, allChains, chainInto(state.Persons)),
+	)
+}

@@ -1,0 +1,293 @@
+// Package store holds every line of SQL of the program: one text for SQLite and PostgreSQL, over the
+// tables of migrations/. It knows rows, transactions and the head lock; it takes no decision and
+// holds no key, so all that it ever sees of a record is sealed.
+//
+// Its rows are the types of the rooms that own them (ledger.Entry, directory.Account, register.Person
+// …), whose small Store interfaces *DB implements, one file each: ledger.go, directory.go,
+// register.go, session.go.
+//
+// Invariant: a transaction that writes heads, meters, seen, entries, tiles, accounts, grants,
+// agreements, or revokes sessions of others starts by locking the row of heads (Locked). There is no
+// second lock, hence no lock order to get wrong.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing/fstest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Errors of opening and of transactions. Test with errors.Is.
+var (
+	// ErrNotMigrated: the database is empty or older than this program; run `ecluse migrate`.
+	ErrNotMigrated = errors.New("the database schema is not the one of this program")
+	// ErrURL: the database URL is neither sqlite:FILE nor postgres://….
+	ErrURL = errors.New("unknown database URL")
+	// ErrUnsafe: the PostgreSQL server runs with fsync or synchronous_commit off.
+	ErrUnsafe = errors.New("the database does not keep what it has committed")
+)
+
+// engine is what differs between the two databases, as little as possible.
+type engine uint8
+
+const (
+	sqliteEngine engine = iota + 1
+	postgresEngine
+)
+
+func (e engine) String() string {
+	return map[engine]string{sqliteEngine: "sqlite", postgresEngine: "postgres"}[e]
+}
+
+// DB is an open database. Safe for concurrent use.
+type DB struct {
+	engine   engine
+	writer   *sql.DB // SQLite: one writer at a time (turn); PostgreSQL: the same pool as reader
+	reader   *sql.DB
+	turn     chan struct{} // SQLite: holds a token while nobody writes; nil on PostgreSQL
+	prepared sync.Map      // preparedKey -> *sql.Stmt
+	hooks    Hooks
+}
+
+// Hooks let tests see and stall the database from inside. Zero value: none.
+type Hooks struct {
+	// Trace is told the name of each statement before it runs (oracle test).
+	Trace func(statement string)
+	// BeforeCommit runs when everything of a locked transaction is written; its error rolls back.
+	BeforeCommit func(context.Context) error
+	// AfterCommit runs when COMMIT returned; its error replaces the answer, as a cut connection would.
+	AfterCommit func(context.Context) error
+}
+
+// Open connects to "sqlite:FILE" or "postgres://…" and checks that the database answers. It does not
+// migrate: Migrate does, and Ready says whether that is needed.
+func Open(ctx context.Context, rawURL string, hooks Hooks) (*DB, error) {
+	switch {
+	case strings.HasPrefix(rawURL, "sqlite:"):
+		return openSQLite(ctx, strings.TrimPrefix(rawURL, "sqlite:"), hooks)
+	case strings.HasPrefix(rawURL, "postgres://"), strings.HasPrefix(rawURL, "postgresql://"):
+		return openPostgres(ctx, rawURL, hooks)
+	}
+	return nil, fmt.Errorf("%w: it must start with sqlite: or postgres://", ErrURL)
+}
+
+// lockWait is how long a statement waits for a lock before it gives up.
+const lockWait = 2 * time.Second
+
+func openSQLite(ctx context.Context, file string, hooks Hooks) (*DB, error) {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("locate the database file: %w", err)
+	}
+	open := func(write bool) (*sql.DB, error) {
+		q := url.Values{"_time_format": {"sqlite"}}
+		for _, pragma := range []string{
+			fmt.Sprintf("busy_timeout(%d)", lockWait.Milliseconds()),
+			"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-65536)", "wal_autocheckpoint(4000)",
+		} {
+			q.Add("_pragma", pragma)
+		}
+		if write {
+			q.Set("_txlock", "immediate")
+		} else {
+			q.Add("_pragma", "query_only(ON)")
+		}
+		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}).String())
+		if err != nil {
+			return nil, err
+		}
+		conns := 4
+		if write {
+			conns = 2 // one writes (turn), the other prepares statements meanwhile
+		}
+		db.SetMaxOpenConns(conns)
+		db.SetMaxIdleConns(conns)
+		return db, db.PingContext(ctx)
+	}
+	writer, err := open(true)
+	if err != nil {
+		return nil, fmt.Errorf("open the SQLite database: %w", err)
+	}
+	reader, err := open(false)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the SQLite database: %w", err), writer.Close())
+	}
+	db := &DB{engine: sqliteEngine, writer: writer, reader: reader, hooks: hooks, turn: make(chan struct{}, 1)}
+	db.turn <- struct{}{}
+	return db, nil
+}
+
+func openPostgres(ctx context.Context, rawURL string, hooks Hooks) (*DB, error) {
+	cfg, err := pgx.ParseConfig(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the postgres:// URL does not parse", ErrURL)
+	}
+	for name, value := range map[string]string{
+		"application_name": "ecluse", "lock_timeout": "2s", "statement_timeout": "2s",
+		"idle_in_transaction_session_timeout": "1s", "timezone": "UTC",
+	} {
+		if _, set := cfg.RuntimeParams[name]; !set {
+			cfg.RuntimeParams[name] = value
+		}
+	}
+	pool := stdlib.OpenDB(*cfg)
+	pool.SetMaxOpenConns(16)
+	pool.SetMaxIdleConns(16)
+	if err := pool.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the PostgreSQL database: %w", err), pool.Close())
+	}
+	return &DB{engine: postgresEngine, writer: pool, reader: pool, hooks: hooks}, nil
+}
+
+// Close releases every connection.
+func (db *DB) Close() error {
+	db.prepared.Range(func(_, s any) bool { _ = s.(*sql.Stmt).Close(); return true })
+	err := db.writer.Close()
+	if db.reader != db.writer {
+		err = errors.Join(err, db.reader.Close())
+	}
+	return err
+}
+
+// Engine is "sqlite" or "postgres".
+func (db *DB) Engine() string { return db.engine.String() }
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error { return db.reader.PingContext(ctx) }
+
+// CheckDurability refuses a PostgreSQL server that may lose what it has committed: ErrUnsafe.
+// SQLite connections always run with synchronous=FULL.
+func (db *DB) CheckDurability(ctx context.Context) error {
+	if db.engine == sqliteEngine {
+		return nil
+	}
+	for _, name := range []string{"fsync", "synchronous_commit", "full_page_writes"} {
+		var value string
+		if err := db.reader.QueryRowContext(ctx, "SELECT current_setting($1)", name).Scan(&value); err != nil {
+			return fmt.Errorf("read the server's %s: %w", name, err)
+		}
+		if value == "off" || value == "local" && name == "synchronous_commit" {
+			return fmt.Errorf("%w: %s = %s", ErrUnsafe, name, value)
+		}
+	}
+	return nil
+}
+
+// Clock is the database server's clock, to compare the node's with. SQLite shares the node's: ok is
+// false.
+func (db *DB) Clock(ctx context.Context) (at time.Time, ok bool, err error) {
+	if db.engine == sqliteEngine {
+		return time.Time{}, false, nil
+	}
+	var us int64
+	err = db.reader.QueryRowContext(ctx, "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)").Scan(&us)
+	return fromMicros(us), true, err
+}
+
+// Migrate brings the schema to this program's version; it is safe to run twice.
+func (db *DB) Migrate(ctx context.Context) error {
+	p, err := db.migrator()
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	return nil
+}
+
+// Ready reports whether the schema is this program's: ErrNotMigrated otherwise.
+func (db *DB) Ready(ctx context.Context) error {
+	p, err := db.migrator()
+	if err != nil {
+		return err
+	}
+	pending, err := p.HasPending(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema version: %w", err)
+	}
+	if pending {
+		return ErrNotMigrated
+	}
+	return nil
+}
+
+func (db *DB) migrator() (*goose.Provider, error) {
+	dialect := goose.DialectSQLite3
+	if db.engine == postgresEngine {
+		dialect = goose.DialectPostgres
+	}
+	files, err := db.engine.schema()
+	if err != nil {
+		return nil, err
+	}
+	p, err := goose.NewProvider(dialect, db.writer, files, goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	return p, nil
+}
+
+// schema is the migrations with the comments for this engine opened.
+func (e engine) schema() (fs.FS, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	out := fstest.MapFS{} // goose reads files; these exist only in memory
+	for _, name := range names {
+		text, err := migrations.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		s := string(text)
+		if e == sqliteEngine {
+			s = sqliteOnly.Replace(s)
+		}
+		out[filepath.Base(name)] = &fstest.MapFile{Data: []byte(s)}
+	}
+	return out, nil
+}
+
+var sqliteOnly = strings.NewReplacer("/* sqlite: WITHOUT ROWID */", "WITHOUT ROWID")
+
+// isBusy reports a lock that was not to be had in time, on either engine.
+func isBusy(err error) bool {
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		code := lite.Code() & 0xff
+		return code == 5 || code == 6 // SQLITE_BUSY, SQLITE_LOCKED
+	}
+	return postgresCode(err) == "55P03" // lock_not_available
+}
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

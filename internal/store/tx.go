@@ -1,0 +1,195 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"ecluse/internal/ledger"
+)
+
+// Tx is a transaction that holds the head lock. It belongs to one goroutine.
+type Tx struct {
+	db   *DB
+	tx   *sql.Tx
+	head ledger.Head
+}
+
+var (
+	lockHead = define("lock head", `UPDATE heads SET at = CASE WHEN at < $1 THEN $1 ELSE at END WHERE id = 1
+		RETURNING n, at, rev, frontier, next_id`)
+	saveHead = define("save head", `UPDATE heads SET n = $1, rev = $2, frontier = $3, next_id = $4 WHERE id = 1`)
+	allotIDs = define("allot ids", `UPDATE heads SET next_id = next_id + $1 WHERE id = 1 RETURNING next_id - $1`)
+)
+
+// Locked runs fn in one transaction that holds the head lock, then commits. Ledger time becomes
+// max(heads.at, now). Errors: ledger.ErrBusy if the lock was not to be had; ledger.ErrOutcomeUnknown
+// if COMMIT itself failed, when nobody can say whether the transaction happened; fn's own error
+// otherwise, and then nothing happened.
+func (db *DB) Locked(ctx context.Context, now time.Time, fn func(ledger.Tx) error) error {
+	tx, done, err := db.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	t := &Tx{db: db, tx: tx}
+	if err := t.lock(ctx, now); err != nil {
+		return busyOr("lock", err)
+	}
+	before := t.head.Clone()
+	if err := fn(t); err != nil {
+		return err
+	}
+	if !t.head.Equal(before) {
+		if err := t.exec(ctx, saveHead, t.head.N, t.head.Rev, t.head.Frontier.Bytes(), t.head.NextID); err != nil {
+			return err
+		}
+	}
+	return db.commit(ctx, tx)
+}
+
+// begin waits for its turn and opens a transaction; done rolls back what is not committed.
+func (db *DB) begin(ctx context.Context) (*sql.Tx, func(), error) {
+	if db.turn != nil {
+		wait, cancel := context.WithTimeout(ctx, lockWait)
+		defer cancel()
+		select {
+		case <-db.turn:
+		case <-wait.Done():
+			return nil, nil, fmt.Errorf("wait for the writer: %w", errors.Join(ledger.ErrBusy, ctx.Err()))
+		}
+	}
+	tx, err := db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		db.pass()
+		return nil, nil, busyOr("begin", err)
+	}
+	return tx, func() { _ = tx.Rollback(); db.pass() }, nil
+}
+
+func (db *DB) pass() {
+	if db.turn != nil {
+		db.turn <- struct{}{}
+	}
+}
+
+func (db *DB) commit(ctx context.Context, tx *sql.Tx) error {
+	if db.hooks.BeforeCommit != nil {
+		if err := db.hooks.BeforeCommit(ctx); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
+	}
+	if db.hooks.AfterCommit != nil {
+		if err := db.hooks.AfterCommit(ctx); err != nil {
+			return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
+		}
+	}
+	return nil
+}
+
+func busyOr(what string, err error) error {
+	if isBusy(err) {
+		return fmt.Errorf("%s: %w", what, ledger.ErrBusy)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func (t *Tx) lock(ctx context.Context, now time.Time) error {
+	var at int64
+	var frontier []byte
+	err := t.row(ctx, lockHead, []any{micros(now)}, &t.head.N, &at, &t.head.Rev, &frontier, &t.head.NextID)
+	if err != nil {
+		return err
+	}
+	t.head.At = fromMicros(at)
+	t.head.Frontier, err = ledger.ParseFrontier(int64(t.head.N), frontier)
+	return err
+}
+
+// Head is the locked head: change it in place, Locked writes it back.
+func (t *Tx) Head() *ledger.Head { return &t.head }
+
+// Allot takes n identifiers and returns the first.
+func (t *Tx) Allot(n int) int64 {
+	first := t.head.NextID
+	t.head.NextID += int64(n)
+	return first
+}
+
+// AllotIDs takes n identifiers in a short transaction of its own and returns the first.
+func (db *DB) AllotIDs(ctx context.Context, n int) (int64, error) {
+	var first int64
+	err := db.short(ctx, func(t *Tx) error { return t.row(ctx, allotIDs, []any{n}, &first) })
+	return first, err
+}
+
+// short runs fn in a transaction without the head lock: sessions, imports, invitations. Keep it under
+// 20 ms: on SQLite there is one writer.
+func (db *DB) short(ctx context.Context, fn func(*Tx) error) error {
+	tx, done, err := db.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := fn(&Tx{db: db, tx: tx}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (t *Tx) stmt(ctx context.Context, s *statement) (*sql.Stmt, error) {
+	p, err := t.db.prepare(ctx, t.db.writer, s)
+	if err != nil {
+		return nil, err
+	}
+	return t.tx.StmtContext(ctx, p), nil
+}
+
+func (t *Tx) exec(ctx context.Context, s *statement, args ...any) error {
+	p, err := t.stmt(ctx, s)
+	if err != nil {
+		return err
+	}
+	_, err = p.ExecContext(ctx, args...)
+	return named(s, err)
+}
+
+// execOne is exec for a change that must hit exactly one row: errNotOne otherwise.
+func (t *Tx) execOne(ctx context.Context, s *statement, args ...any) error {
+	p, err := t.stmt(ctx, s)
+	if err != nil {
+		return err
+	}
+	res, err := p.ExecContext(ctx, args...)
+	if err != nil {
+		return named(s, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return fmt.Errorf("%s: %w", s.name, errors.Join(errNotOne, err))
+	}
+	return nil
+}
+
+var errNotOne = errors.New("the row was not there or no longer in the state asked for")
+
+func (t *Tx) query(ctx context.Context, s *statement, each func(*sql.Rows) error, args ...any) error {
+	p, err := t.stmt(ctx, s)
+	if err != nil {
+		return err
+	}
+	rows, err := p.QueryContext(ctx, args...)
+	return drain(s, rows, err, each)
+}
+
+func (t *Tx) row(ctx context.Context, s *statement, args []any, into ...any) error {
+	p, err := t.stmt(ctx, s)
+	if err != nil {
+		return err
+	}
+	return named(s, p.QueryRowContext(ctx, args...).Scan(into...))
+}
