@@ -1,0 +1,71 @@
+// Command ecluse is the whole program: server, demo and tools of the operator. One file per
+// subcommand; each is a struct of flags with a Run method and a line in the struct program.
+//
+// Results go to standard output; progress, hints and errors to standard error, as "ecluse: …" and
+// "ecluse: hint: …". Exit status: 0 done; 1 done and the answer is bad; 2 wrong use; 3 configuration;
+// 4 refused; 5 internal (failure.go).
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// program lists the subcommands in the order of the help.
+type program struct {
+	Config  configCommand  `cmd:"" help:"Describe or check the configuration file."`
+	Version versionCommand `cmd:"" help:"Print which build this is."`
+}
+
+// surroundings is what a subcommand gets from the process: everything that reaches outside. Only
+// package main reads the clock; it goes down from here.
+type surroundings struct {
+	Context context.Context // ends at the first interrupt; the second kills
+	Out     io.Writer       // results
+	Err     io.Writer       // progress, hints, errors
+	Now     func() time.Time
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // from the first signal on, the next one has its usual effect
+	status := run(os.Args[1:], &surroundings{Context: ctx, Out: os.Stdout, Err: os.Stderr, Now: time.Now})
+	stop()
+	os.Exit(status)
+}
+
+// run is the program without its process: it returns the exit status.
+func run(arguments []string, s *surroundings) (status int) {
+	parser, err := kong.New(&program{}, kong.Name("ecluse"), kong.Writers(s.Out, s.Err), kong.Bind(s),
+		kong.Description("Écluse: one case file at a time passes, the register does not."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Exit(func(code int) { panic(helped(code)) }))
+	if err != nil {
+		return explain(s.Err, err)
+	}
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case helped:
+			status = int(p)
+		default:
+			panic(p)
+		}
+	}()
+	if len(arguments) == 0 {
+		arguments = []string{"--help"}
+	}
+	chosen, err := parser.Parse(arguments)
+	if err != nil {
+		return explain(s.Err, wrongUse(err, "ecluse --help lists the commands and flags"))
+	}
+	return explain(s.Err, chosen.Run())
+}
+
+// helped is how kong ends after --help.
+type helped int
