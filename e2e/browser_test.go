@@ -1,0 +1,182 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// browser is one Chromium for all tests of the package; each test gets a tab of its own.
+var browser context.Context
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if _, err := exec.LookPath("chromium"); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: chromium is not installed (Debian package chromium)")
+		return 1
+	}
+	profile, err := os.MkdirTemp("", "ecluse-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	defer os.RemoveAll(profile)
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath("chromium"), chromedp.UserDataDir(profile)}
+	for _, flag := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+		"disable-component-update", "disable-sync", "disable-dev-shm-usage", "no-default-browser-check", "hide-scrollbars"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	defer stop()
+	var end context.CancelFunc
+	browser, end = chromedp.NewContext(allocator)
+	defer end()
+	if err := chromedp.Do(browser); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: start chromium:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// tab is a page of the browser. Its methods fail the test when the browser does not do what it is
+// told within ten seconds.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// patience bounds one step in the browser.
+const patience = 10 * time.Second
+
+// wide and narrow are the two windows that every page is looked at in.
+var wide, narrow = [2]int64{1280, 900}, [2]int64{360, 740}
+
+// open returns a new tab of a size. What the page writes to the console as an error or throws fails
+// the test when it ends.
+func open(t *testing.T, size [2]int64) *tab {
+	t.Helper()
+	ctx, end := chromedp.NewContext(browser)
+	p := &tab{t, ctx}
+	messages := chromedp.Console(ctx)
+	p.do(chromedp.EmulateViewport(size[0], size[1]))
+	var complaints []string
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			if m.IsException() || m.Type == "error" && m.Source != "network" {
+				complaints = append(complaints, m.String())
+			}
+		}
+	})
+	t.Cleanup(func() {
+		end()
+		wait.Wait()
+		for _, complaint := range complaints {
+			t.Errorf("the page complains: %s", complaint)
+		}
+	})
+	return p
+}
+
+// do runs steps in order.
+func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatalf("in the browser: %v", err)
+	}
+}
+
+// ask runs one step that answers.
+func ask[T any](p *tab, step chromedp.Action[T]) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	answer, err := chromedp.Run(ctx, step)
+	if err != nil {
+		p.t.Fatalf("in the browser: %v", err)
+	}
+	return answer
+}
+
+// visit goes to an address and waits until it is loaded.
+func (p *tab) visit(address string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(address))
+}
+
+// text is what a person can read on the page.
+func (p *tab) text() string {
+	p.t.Helper()
+	return ask(p, chromedp.Evaluate[string](`document.body.innerText`))
+}
+
+// picture writes a screenshot of the whole page to the folder that ECLUSE_PICTURES names, if it does.
+func (p *tab) picture(name string) {
+	p.t.Helper()
+	folder := os.Getenv("ECLUSE_PICTURES")
+	if folder == "" {
+		return
+	}
+	image := ask(p, chromedp.FullScreenshot(100))
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), image, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// violation is one rule of axe-core that the page breaks.
+type violation struct {
+	ID     string `json:"id"`
+	Help   string `json:"help"`
+	Impact string `json:"impact"`
+	Nodes  []struct {
+		HTML    string `json:"html"`
+		Summary string `json:"failureSummary"`
+	} `json:"nodes"`
+}
+
+// violations runs axe-core on the page with the rules of WCAG 2.2 A and AA and its best practices.
+func (p *tab) violations() []violation {
+	p.t.Helper()
+	p.do(chromedp.Evaluate[chromedp.Void](axe(p.t)))
+	const run = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+		resultTypes: ["violations"]}).then(r => r.violations)`
+	return ask(p, chromedp.Evaluate[[]violation](run, chromedp.EvalAwaitPromise))
+}
+
+// accessible fails the test for each rule of axe-core that the page breaks.
+func (p *tab) accessible() {
+	p.t.Helper()
+	for _, v := range p.violations() {
+		var b strings.Builder
+		for _, node := range v.Nodes {
+			fmt.Fprintf(&b, "\n  %s\n    %s", node.HTML, strings.ReplaceAll(node.Summary, "\n", "\n    "))
+		}
+		p.t.Errorf("%s (%s): %s%s", v.ID, v.Impact, v.Help, b.String())
+	}
+}
+
+// axe is the text of axe-core, which npm has put beside the tests.
+func axe(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatalf("axe-core is not installed (make e2e runs npm ci): %v", err)
+	}
+	return string(text)
+}
