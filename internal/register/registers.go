@@ -1,0 +1,244 @@
+package register
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"ecluse"
+	"ecluse/internal/keys"
+)
+
+// Errors of the service. Test with errors.Is.
+var (
+	// ErrUnknownRegister: no register has this code or id.
+	ErrUnknownRegister = errors.New("there is no such register")
+	// ErrRegisterExists: a register with this code is in the database already.
+	ErrRegisterExists = errors.New("there is a register with this code already")
+	// ErrWrongKeys: the register was made under another key file.
+	ErrWrongKeys = errors.New("the key file does not belong to this register")
+)
+
+// Register is one register with what is needed to seal and open its records. It is a snapshot: take
+// it anew for each request. Safe for concurrent use.
+type Register struct {
+	ID          ecluse.RegisterID
+	Code        string
+	Schema      *Schema
+	Persons     int64        // published; at most a few seconds old
+	Controllers []Controller // of the schema, with their ids
+
+	aead  tink.AEAD
+	index []byte
+	order []int // indexes into Schema.Fields by ascending bit
+}
+
+func (r *Register) vault() *vault { return &vault{aead: r.aead} }
+
+func (r *Register) indexer() *indexer { return &indexer{mac: hmac.New(sha256.New, r.index)} }
+
+func (r *Register) place(p ecluse.PersonID, v ecluse.VersionID) place {
+	return place{register: r.Code, person: p, version: v}
+}
+
+// Person is what may be known of a person before a decision.
+type Person struct {
+	ID        ecluse.PersonID
+	Found     bool   // false for the unknown and for those no import has published yet
+	Territory string // authenticated: it comes from the sealed record
+	Version   ecluse.VersionID
+}
+
+// Registers is the service over all registers of an installation. Safe for concurrent use.
+type Registers struct {
+	store Store
+	keys  *keys.Keys
+	now   func() time.Time
+
+	mu     sync.Mutex
+	loaded time.Time
+	byID   map[ecluse.RegisterID]*Register
+	byCode map[string]*Register
+}
+
+// New makes the service; it reads nothing yet.
+func New(store Store, k *keys.Keys, now func() time.Time) *Registers {
+	return &Registers{store: store, keys: k, now: now}
+}
+
+// fresh is how long the list of registers is believed: another process may create or fill one.
+const fresh = 5 * time.Second
+
+// Create adds a register with its controllers (known ones are recognised by their code) and a keyset of
+// its own. name is the schema file's, for messages. It gives no one access: that takes agreements.
+// Errors: *SchemaError, ErrRegisterExists.
+func (s *Registers) Create(ctx context.Context, name string, schema []byte) (*Register, error) {
+	parsed, err := ParseSchema(name, schema)
+	if err != nil {
+		return nil, err
+	}
+	keyset, err := s.keys.NewKeyset(parsed.Code)
+	if err != nil {
+		return nil, err
+	}
+	row := StoredRegister{Code: parsed.Code, Schema: schema, Digest: parsed.Digest(), Keyset: keyset, Controllers: parsed.Controllers}
+	if _, err := s.store.CreateRegister(ctx, s.now(), row); err != nil {
+		return nil, fmt.Errorf("create register %s: %w", parsed.Code, err)
+	}
+	s.forget()
+	return s.ByCode(ctx, parsed.Code)
+}
+
+// ByCode finds a register by its code: ErrUnknownRegister.
+func (s *Registers) ByCode(ctx context.Context, code string) (*Register, error) {
+	_, byCode, err := s.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r := byCode[code]; r != nil {
+		return r, nil
+	}
+	return nil, ErrUnknownRegister
+}
+
+// ByID finds a register by its id: ErrUnknownRegister.
+func (s *Registers) ByID(ctx context.Context, id ecluse.RegisterID) (*Register, error) {
+	byID, _, err := s.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r := byID[id]; r != nil {
+		return r, nil
+	}
+	return nil, ErrUnknownRegister
+}
+
+// All lists the registers by code.
+func (s *Registers) All(ctx context.Context) ([]*Register, error) {
+	_, byCode, err := s.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*Register, 0, len(byCode))
+	for _, r := range byCode {
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b *Register) int {
+		if a.Code < b.Code {
+			return -1
+		}
+		return 1
+	})
+	return all, nil
+}
+
+func (s *Registers) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byID = nil
+}
+
+// load returns the registers, read again if they are older than fresh. The maps are never changed.
+func (s *Registers) load(ctx context.Context) (map[ecluse.RegisterID]*Register, map[string]*Register, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if age := now.Sub(s.loaded); s.byID != nil && age >= 0 && age < fresh {
+		return s.byID, s.byCode, nil
+	}
+	rows, err := s.store.Registers(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the registers: %w", err)
+	}
+	byID, byCode := map[ecluse.RegisterID]*Register{}, map[string]*Register{}
+	for _, row := range rows {
+		r, err := s.unpack(row)
+		if err != nil {
+			return nil, nil, err
+		}
+		byID[r.ID], byCode[r.Code] = r, r
+	}
+	s.byID, s.byCode, s.loaded = byID, byCode, now
+	return byID, byCode, nil
+}
+
+// unpack opens what a row of registers holds, or takes it from the last load if nothing but the number
+// of persons has changed.
+func (s *Registers) unpack(row StoredRegister) (*Register, error) {
+	if old := s.byCode[row.Code]; old != nil && old.ID == row.ID && string(old.Schema.Digest()) == string(row.Digest) {
+		again := *old
+		again.Persons = row.Persons
+		return &again, nil
+	}
+	schema, err := ParseSchema(row.Code+"/schema.toml", row.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("read register %d: %w", row.ID, err)
+	}
+	aead, err := s.keys.Unwrap(row.Code, row.Keyset)
+	if err != nil {
+		return nil, fmt.Errorf("open register %d: %w", row.ID, ErrWrongKeys)
+	}
+	for i, c := range schema.Controllers {
+		for _, known := range row.Controllers {
+			if known.Code == c.Code {
+				schema.Controllers[i].ID = known.ID
+			}
+		}
+	}
+	return &Register{
+		ID: row.ID, Code: row.Code, Schema: schema, Persons: row.Persons, Controllers: schema.Controllers,
+		aead: aead, index: s.keys.IndexKey(row.Code), order: byBit(schema.Fields),
+	}, nil
+}
+
+func byBit(fields []Field) []int {
+	order := make([]int, len(fields))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return fields[a].Bit - fields[b].Bit })
+	return order
+}
+
+// Person looks one person up: one store call, the same for the known and the unknown. Unknown, of
+// another register or not yet published: Found is false and there is no error.
+func (s *Registers) Person(ctx context.Context, reg *Register, id ecluse.PersonID) (Person, error) {
+	people, err := s.People(ctx, reg, []ecluse.PersonID{id})
+	if err != nil {
+		return Person{}, err
+	}
+	return people[0], nil
+}
+
+// People is Person for several in one store call; the answer has the order of ids.
+func (s *Registers) People(ctx context.Context, reg *Register, ids []ecluse.PersonID) ([]Person, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := s.store.Heads(ctx, reg.ID, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look %d persons up: %w", len(ids), err)
+	}
+	v := reg.vault()
+	found := make(map[ecluse.PersonID]Person, len(rows))
+	for _, row := range rows {
+		territory, err := v.openHead(reg.place(row.Person, row.Version), row.Sealed)
+		if err != nil {
+			return nil, err
+		}
+		found[row.Person] = Person{ID: row.Person, Found: true, Territory: territory, Version: row.Version}
+	}
+	people := make([]Person, len(ids))
+	for i, id := range ids {
+		people[i] = found[id]
+		people[i].ID = id
+	}
+	return people, nil
+}
