@@ -1,10 +1,15 @@
 // Package budget counts distinct persons and says when to stop. It is pure: no clock, no database,
-// no network; the ledger calls it inside the append transaction, exposure calls it to prove bounds.
+// no network; the ledger calls Admit inside the append transaction, verification replays Apply, and
+// exposure proves its bounds from the same limits.
 //
-// The invariant (docs: docs/decisions, design "Windows"): over every interval of length W the number
-// of distinct persons disclosed never exceeds the limit. Windows are sums of whole buckets that cover
-// at least W (24-25 h of hour buckets, 30-31 d of day buckets, 10-11 min of minute buckets), so a
-// refusal may come up to one bucket early, an admission never too late.
+// The invariant: over every closed interval of length W, the number of distinct persons disclosed
+// never exceeds the limit. A window is a sum of whole buckets that covers at least W (24-25 h of hour
+// buckets, 30-31 d of day buckets, 10-11 min of minute buckets), and each person is in the bucket of
+// the act that is counted, so the sum is an upper bound of every true count. The price: a refusal may
+// come up to one bucket early, an admission never too late.
+//
+// budget.go holds the words, limits.go the limits, meter.go the counters, seen.go the memory of
+// persons, admit.go the table of budgets and the decision, exposure.go the worst case.
 package budget
 
 import (
@@ -13,21 +18,7 @@ import (
 	"ecluse"
 )
 
-// Limits are the hard limits of one account in one register, in distinct persons (searches and links:
-// in acts) per window. A zero limit admits nothing.
-type Limits struct {
-	Unexplained24h int `json:"unexplained_24h"` // tier 3
-	Outside24h     int `json:"outside_24h"`     // tiers 2 and 3
-	New24h         int `json:"new_24h"`         // tiers 1 to 3
-	New30d         int `json:"new_30d"`
-	Total24h       int `json:"total_24h"` // every tier, known persons included
-	Search24h      int `json:"search_24h"`
-	Search10min    int `json:"search_10min"`
-	Emergency24h   int `json:"emergency_24h"`
-	Links24h       int `json:"links_24h"`
-}
-
-// Act is what is asked for.
+// Act is what is asked for. The numbers are written into ledgers: never change one.
 type Act uint8
 
 // The acts that budgets know.
@@ -38,7 +29,8 @@ const (
 	Emergency                // contact and representative of one person, in an emergency
 )
 
-// Charge is one act with everything that Admit needs to know about it.
+// Charge is one act with everything that Admit needs to know about it. Apply reads only Act, Tier and
+// Classes, so that an entry of the ledger is enough to charge it again.
 type Charge struct {
 	Act     Act
 	Tier    ecluse.Tier
@@ -46,7 +38,7 @@ type Charge struct {
 	Limits  Limits          // of the account
 	// OrganisationNew24h is the organisation's limit of (account, person) pairs newly disclosed in
 	// 24 h; one account takes at most a third of it. RegisterNew24h is the circuit breaker; one
-	// account takes at most half of it.
+	// account takes at most half of it. See OrganisationLimit and RegisterLimit.
 	OrganisationNew24h int
 	RegisterNew24h     int
 	// Observe admits in spite of the account's and the organisation's budgets (never the breaker);
@@ -54,18 +46,34 @@ type Charge struct {
 	Observe bool
 }
 
-// Seen is what an account has already had of a person. The zero value means nothing.
-type Seen struct {
-	ChargedAt time.Time       // last time that a budget of new persons was charged
-	Tier      ecluse.Tier     // highest tier within Remembered
-	Classes   ecluse.ClassSet // field classes obtained within Remembered
-	LastAt    time.Time       // last look of any tier
-}
-
-// Remembered is how long a disclosed person stays known to an account.
-const Remembered = 180 * 24 * time.Hour
-
-// Meters are the three meters that an act in a register is charged to. None may be nil.
+// Meters are the three meters that an act in a register is charged to. They are three distinct
+// meters and Account is never nil; Organisation and Register are touched only when a new person is
+// disclosed, and may be nil for any other Act than Disclose.
 type Meters struct {
 	Account, Organisation, Register *Meter
 }
+
+// Verdict is the answer to a Charge. The zero value refuses.
+type Verdict struct {
+	Admitted bool
+	// New says that the act was charged as the disclosure of a new person (tiers 1 to 3, not known).
+	New bool
+	// Reasons holds every exhausted budget, each code once, in the order of the table of budgets. It
+	// is nil if there is none; with Charge.Observe an admitted act may have some.
+	Reasons []ecluse.Reason
+}
+
+// Reading is one line of the meter that an agent is shown: Used of Limit over Window.
+type Reading struct {
+	Code   ecluse.Reason // the reason of a refusal once Used reaches Limit
+	Used   int
+	Limit  int
+	Window time.Duration
+}
+
+// The windows' nominal lengths. What is counted covers each of them and up to one bucket more.
+const (
+	TenMinutes = 10 * time.Minute
+	Day        = 24 * time.Hour
+	Month      = 30 * Day
+)
