@@ -72,7 +72,7 @@ func (r *replay) line(l *Line) error {
 	if e.Kind == KindRestore {
 		r.fill(e.At)
 	}
-	if e.Decision == Allow && detail.Act != 0 {
+	if detail.Act != 0 { // a search that shows nobody is denied, and charged
 		r.charge(e, detail)
 	}
 	return nil

@@ -132,7 +132,7 @@ func start(bin string) (string, error) {
 	}
 	script := `"$1" -D "$2" -k "$3" -c listen_addresses= -c max_connections=200 -c shared_buffers=128MB >"$3/log" 2>&1 & pid=$!
 trap '' INT TERM
-while kill -0 "$4" 2>/dev/null && kill -0 $pid 2>/dev/null; do sleep 0.2; done
+while [ -d "/proc/$4" ] && kill -0 $pid 2>/dev/null; do sleep 0.2; done
 kill -INT $pid 2>/dev/null; wait $pid; rm -rf "$3"`
 	watch := exec.Command("sh", "-c", script, "sh", filepath.Join(bin, "postgres"), data, dir, strconv.Itoa(os.Getpid()))
 	watch.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as.Credential}

@@ -1,0 +1,228 @@
+package directory
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/ledger"
+)
+
+// Errors of requests and decisions.
+var (
+	// ErrDualControl: the one who decides may not be the one who asked, nor share an identity, a
+	// session or a device with them, and must be an access officer of the controller.
+	ErrDualControl = errors.New("a second, different access officer has to decide this")
+	// ErrDecided: somebody decided it before, or it expired.
+	ErrDecided = errors.New("this request is no longer pending")
+	// ErrOfficers: fewer than two access officers have signed in; until then nothing can be approved.
+	ErrOfficers = errors.New("two access officers must have signed in before anything can be approved")
+)
+
+// ApprovalLife is how long a request waits.
+const ApprovalLife = 30 * 24 * time.Hour
+
+// KindImport is the kind of request that changes the directory by a file.
+const KindImport = "directory.import"
+
+// Approval is a request that waits for, or had, a second pair of eyes.
+type Approval struct {
+	ID          ecluse.ApprovalID
+	Controller  ecluse.ControllerID
+	Kind        string
+	Subject     int64 // directory.import: links applied so far
+	Body        string
+	Summary     string
+	RequestedBy ecluse.AccountID
+	Requester   string
+	RequestedAt time.Time
+	DecidedBy   ecluse.AccountID
+	DecidedAt   time.Time
+	State       string // pending, approved, refused
+	Expires     time.Time
+}
+
+// Diff is what the approver is shown.
+func (a Approval) Diff() (Summary, error) {
+	var s Summary
+	err := json.Unmarshal([]byte(a.Summary), &s)
+	return s, err
+}
+
+// ApprovalRows reads requests.
+type ApprovalRows interface {
+	Approvals(ctx context.Context, c ecluse.ControllerID, state string) ([]Approval, error)
+	Approval(ctx context.Context, id ecluse.ApprovalID) (Approval, error) // ErrNotFound
+
+}
+
+// Actor is who asks for or decides something.
+type Actor struct {
+	Account ecluse.AccountID
+	Session ecluse.SessionID
+	CLI     string // cli:user@host, for commands
+}
+
+// Request asks for a directory import on behalf of an account of the controller (access officer or
+// administrator): it can then not be the one who approves. Nothing changes but the list of requests.
+func (d *Directory) Request(ctx context.Context, by Actor, c Change) (Approval, error) {
+	s, err := d.Standing(ctx, by.Account)
+	if err != nil {
+		return Approval{}, err
+	}
+	if !s.Has(ecluse.RoleAccessOfficer) && !s.Has(ecluse.RoleAdmin) || s.Controller.Code != c.Controller || s.Account.State != Active {
+		return Approval{}, fmt.Errorf("request a directory import: %w", ErrDualControl)
+	}
+	summary, err := d.plan(ctx, c)
+	if err != nil {
+		return Approval{}, err
+	}
+	a := Approval{Controller: s.Controller.ID, Kind: KindImport, RequestedBy: by.Account, Requester: s.Account.Name() + " " + by.CLI, State: "pending"}
+	body, err1 := encode(c)
+	text, err2 := encode(summary)
+	if err := errors.Join(err1, err2); err != nil {
+		return a, err
+	}
+	a.Body, a.Summary = body, text
+	digest := sha256.Sum256([]byte(body))
+	_, err = d.ledger.Append(ctx, ledger.Candidate{
+		Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session,
+		Detail: ledger.Detail{What: "request " + KindImport, Digest: digest[:], By: by.CLI}, Revision: s.Rev,
+		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+			a.ID, a.RequestedAt, a.Expires = ecluse.ApprovalID(tx.Allot(1)), e.At, e.At.Add(ApprovalLife)
+			return tx.(Tx).InsertApproval(ctx, a)
+		},
+	})
+	if err != nil {
+		return a, fmt.Errorf("request a directory import: %w", err)
+	}
+	return a, nil
+}
+
+// Approvals are the pending requests that an account may decide: those of its controller, for access
+// officers, without the bodies.
+func (d *Directory) Approvals(ctx context.Context, by Actor) ([]Approval, error) {
+	s, err := d.Standing(ctx, by.Account)
+	if err != nil || !s.Has(ecluse.RoleAccessOfficer) {
+		return nil, errors.Join(err, whenNil(err, ErrNotFound))
+	}
+	return d.rows.Approvals(ctx, s.Controller.ID, "pending")
+}
+
+func whenNil(err, other error) error {
+	if err == nil {
+		return other
+	}
+	return nil
+}
+
+// Approval is one request of the account's controller, whatever its state: ErrNotFound.
+func (d *Directory) Approval(ctx context.Context, by Actor, id ecluse.ApprovalID) (Approval, error) {
+	s, err := d.Standing(ctx, by.Account)
+	if err != nil {
+		return Approval{}, err
+	}
+	a, err := d.rows.Approval(ctx, id)
+	if err != nil || a.Controller != s.Controller.ID || !s.Has(ecluse.RoleAccessOfficer) {
+		return Approval{}, ErrNotFound
+	}
+	return a, nil
+}
+
+// Decide approves or refuses a request: the one choke point of the four eyes. What was asked takes
+// effect in the transaction that appends the decision; links of a large batch follow in transactions
+// of LinkChunk each, and ResumeLinks goes on with them after an interruption. Errors: ErrNotFound,
+// ErrDualControl, ErrDecided, ErrOfficers.
+func (d *Directory) Decide(ctx context.Context, by Actor, id ecluse.ApprovalID, approve bool) error {
+	a, err := d.Approval(ctx, by, id)
+	if err != nil {
+		return err
+	}
+	s, err := d.Standing(ctx, by.Account)
+	if err != nil {
+		return err
+	}
+	if err := d.mayDecide(ctx, s, by, a); err != nil {
+		return err
+	}
+	var change Change
+	if err := json.Unmarshal([]byte(a.Body), &change); err != nil {
+		return fmt.Errorf("read request %d: %w", id, err)
+	}
+	state, what := "refused", "refuse "
+	if approve {
+		state, what = "approved", "approve "
+	}
+	digest := sha256.Sum256([]byte(a.Body))
+	_, err = d.ledger.Append(ctx, ledger.Candidate{
+		Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, NewRevision: approve,
+		Detail: ledger.Detail{What: what + a.Kind, Subject: int64(id), Digest: digest[:], By: by.CLI}, Revision: s.Rev,
+		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+			if err := tx.(Tx).DecideApproval(ctx, id, by.Account, state, e.At); err != nil {
+				return err
+			}
+			if !approve {
+				return nil
+			}
+			return d.apply(ctx, tx, e, applied{Change: change, approval: a, approver: by.Account})
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("decide request %d: %w", id, err)
+	}
+	if approve {
+		return d.applyLinks(ctx, id, change, 0)
+	}
+	return nil
+}
+
+// mayDecide holds the rules of the four eyes.
+func (d *Directory) mayDecide(ctx context.Context, s Standing, by Actor, a Approval) error {
+	if a.State != "pending" || d.now().After(a.Expires) {
+		return ErrDecided
+	}
+	if s.Account.State != Active || a.RequestedBy == by.Account {
+		return ErrDualControl
+	}
+	officers, err := d.boundOfficers(ctx, s.Controller.ID)
+	if err != nil {
+		return err
+	}
+	if officers < 2 {
+		return ErrOfficers
+	}
+	requester, err := d.rows.Account(ctx, a.RequestedBy)
+	if err != nil {
+		return fmt.Errorf("read the requester: %w", err)
+	}
+	if requester.IDP == s.Account.IDP && requester.Sub == s.Account.Sub {
+		return ErrDualControl
+	}
+	return nil
+}
+
+// boundOfficers counts the access officers that have signed in, by identity.
+func (d *Directory) boundOfficers(ctx context.Context, c ecluse.ControllerID) (int, error) {
+	accounts, err := d.rows.Accounts(ctx, c)
+	if err != nil {
+		return 0, fmt.Errorf("read the accounts: %w", err)
+	}
+	identities := map[[2]string]bool{}
+	for _, a := range accounts {
+		if a.State != Active || a.Sub == "" || a.ActiveAt.IsZero() || !d.valid(accountDomain, int64(a.ID), a.MAC, a.canonical()) {
+			continue
+		}
+		s, err := d.Standing(ctx, a.ID)
+		if err != nil {
+			return 0, err
+		}
+		if s.Has(ecluse.RoleAccessOfficer) {
+			identities[[2]string{a.IDP, a.Sub}] = true
+		}
+	}
+	return len(identities), nil
+}

@@ -1,0 +1,349 @@
+// Package directory knows who may act for whom: controllers, organisations and their sites,
+// agreements, accounts, grants, links, invitations, and the requests that change them.
+//
+// Invariant (four eyes): nothing here changes but through an approval that somebody else than the
+// requester decided, in one place (decide, approval.go), and every change takes effect in the ledger
+// transaction that appends its entry. Rows of accounts, agreements, grants and links carry a MAC
+// under the directory key: a row written around the program is dead and is reported (Dead).
+//
+// It holds no value of a record; accounts are professionals' names and addresses.
+//
+// Tables: controllers, organisations, agreements, accounts, grants, links, invitations, approvals,
+// reviews.
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/budget"
+	"ecluse/internal/keys"
+	"ecluse/internal/ledger"
+	"ecluse/internal/policy"
+)
+
+// Errors of the directory. Test with errors.Is.
+var (
+	ErrUnknownAccount  = errors.New("there is no such account")
+	ErrUnknownIdentity = errors.New("no account belongs to this identity")
+	ErrNotFound        = errors.New("there is no such row, or it is not yours to see")
+	ErrDead            = errors.New("a row was written around the program: its MAC does not hold")
+)
+
+// States of an account.
+const (
+	Invited   = "invited"
+	Active    = "active"
+	Suspended = "suspended"
+	Ended     = "ended"
+)
+
+// Controller is a body that answers for registers.
+type Controller struct {
+	ID   ecluse.ControllerID
+	Code string
+	Name string
+	DPO  string // how to reach the data protection officer
+}
+
+// Organisation is a partner, or one of its sites (Parent set).
+type Organisation struct {
+	ID         ecluse.OrganisationID
+	Controller ecluse.ControllerID
+	Parent     ecluse.OrganisationID
+	Code       string // the body's own short name
+	Kind       string
+	SIRET      string
+	Name       string
+	Territory  string
+	Phone      string // whom an agent calls
+	State      string // active, ended
+}
+
+// Agreement is a convention: what an organisation may see of a register, where and until when.
+type Agreement struct {
+	ID           ecluse.AgreementID
+	Organisation ecluse.OrganisationID
+	Register     ecluse.RegisterID
+	Code         string
+	Purposes     string // codes, space separated
+	Fields       ecluse.FieldSet
+	Territory    string // codes, space separated; * = all
+	Limits       string // JSON of budget.Limits: what departs from the defaults
+	Starts, Ends time.Time
+	State        string
+	Entry        ecluse.EntryNumber
+	MAC          []byte
+}
+
+// Account is one person's right to act. It is keyed on (IDP, Sub), never on the e-mail.
+type Account struct {
+	ID           ecluse.AccountID
+	Controller   ecluse.ControllerID
+	Organisation ecluse.OrganisationID // 0 for the controller's own staff
+	Site         ecluse.OrganisationID
+	Kind         string // agent, officer, client
+	State        string
+	IDP, Sub     string // "" until bound
+	Email        string
+	GivenName    string
+	UsualName    string
+	RequestedBy  ecluse.AccountID
+	ApprovedBy   ecluse.AccountID
+	Installed    bool // confirmed in the installation batch
+	Created      time.Time
+	Starts, Ends time.Time // Ends zero = no end
+	ActiveAt     time.Time // last sign-in
+	Entry        ecluse.EntryNumber
+	MAC          []byte
+}
+
+// Name is how the account's owner is shown.
+func (a Account) Name() string { return a.GivenName + " " + a.UsualName }
+
+// Grant gives an account a role, for agents under one agreement.
+type Grant struct {
+	Account     ecluse.AccountID
+	Agreement   ecluse.AgreementID // 0 for roles that open no register
+	Role        ecluse.Role
+	RequestedBy ecluse.AccountID
+	ApprovedBy  ecluse.AccountID
+	Created     time.Time
+	Ends        time.Time
+	Entry       ecluse.EntryNumber
+	MAC         []byte
+}
+
+// Standing is everything that a decision about an account rests on, as of one revision.
+type Standing struct {
+	Rev          int64
+	Account      Account
+	Controller   Controller
+	Organisation Organisation
+	Site         Organisation
+	Grants       []Grant
+	Mandates     []policy.Mandate // of its grants as agent, running or not
+	Roles        []ecluse.Role
+	Colleagues   int                       // accounts of the organisation that signed in within 30 days
+	Caseload     map[ecluse.RegisterID]int // links that explain an access of this account
+	read         time.Time
+}
+
+// Has reports whether the account holds a role.
+func (s Standing) Has(r ecluse.Role) bool { return slices.Contains(s.Roles, r) }
+
+// Rows reads the directory. Package store implements it.
+type Rows interface {
+	Rev(ctx context.Context) (int64, error)
+	Account(ctx context.Context, id ecluse.AccountID) (Account, error) // ErrUnknownAccount
+	AccountByIdentity(ctx context.Context, idp, sub string) (Account, error)
+	AccountsByEmail(ctx context.Context, email string) ([]Account, error)
+	Accounts(ctx context.Context, c ecluse.ControllerID) ([]Account, error)
+	Grants(ctx context.Context, id ecluse.AccountID) ([]Grant, error)
+	Agreements(ctx context.Context, o ecluse.OrganisationID) ([]Agreement, error)
+	AllAgreements(ctx context.Context, c ecluse.ControllerID) ([]Agreement, error)
+	Organisation(ctx context.Context, id ecluse.OrganisationID) (Organisation, error)
+	Organisations(ctx context.Context, c ecluse.ControllerID) ([]Organisation, error)
+	Controllers(ctx context.Context) ([]Controller, error)
+	ActiveAccounts(ctx context.Context, o ecluse.OrganisationID, since time.Time) (int, error)
+	Caseload(ctx context.Context, a ecluse.AccountID, at time.Time) (map[ecluse.RegisterID]int, error)
+	ApprovalRows
+	ReviewRows
+}
+
+// Directory serves the rooms to its right from a cache of standings, each valid for the revision it
+// was read at; the ledger compares that revision under its lock. Safe for concurrent use.
+type Directory struct {
+	rows   Rows
+	ledger *ledger.Ledger
+	keys   *keys.Keys
+	now    func() time.Time
+	log    *slog.Logger
+
+	rev       atomic.Int64 // newest revision heard of
+	mu        sync.RWMutex
+	standings map[ecluse.AccountID]Standing
+}
+
+// New makes a Directory. Give its Revised to the ledger's Watch.
+func New(rows Rows, l *ledger.Ledger, k *keys.Keys, now func() time.Time, log *slog.Logger) *Directory {
+	return &Directory{rows: rows, ledger: l, keys: k, now: now, log: log, standings: map[ecluse.AccountID]Standing{}}
+}
+
+// Revised tells the Directory of a revision that was committed.
+func (d *Directory) Revised(rev int64) {
+	for {
+		known := d.rev.Load()
+		if rev <= known || d.rev.CompareAndSwap(known, rev) {
+			return
+		}
+	}
+}
+
+// standingLife bounds the age of what the revision does not cover: headcount and caseload.
+const standingLife = 10 * time.Minute
+
+// Standing is what is known of an account, at most as old as the newest revision this node heard of.
+// A decision taken on an older one is refused by the ledger (ErrStale): then call Forget and ask again.
+func (d *Directory) Standing(ctx context.Context, id ecluse.AccountID) (Standing, error) {
+	d.mu.RLock()
+	s, ok := d.standings[id]
+	d.mu.RUnlock()
+	if ok && s.Rev >= d.rev.Load() && d.now().Sub(s.read).Abs() < standingLife {
+		return s, nil
+	}
+	s, err := d.read(ctx, id)
+	if err != nil {
+		return Standing{}, err
+	}
+	d.Revised(s.Rev)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.standings[id] = s
+	return s, nil
+}
+
+// Forget drops what is cached of an account.
+func (d *Directory) Forget(id ecluse.AccountID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.standings, id)
+}
+
+// read reads a standing. The revision comes first: rows newer than it only make it look older.
+func (d *Directory) read(ctx context.Context, id ecluse.AccountID) (Standing, error) {
+	var s Standing
+	var err error
+	if s.Rev, err = d.rows.Rev(ctx); err != nil {
+		return s, fmt.Errorf("read the revision: %w", err)
+	}
+	if s.Account, err = d.rows.Account(ctx, id); err != nil {
+		return s, fmt.Errorf("read account %d: %w", id, err)
+	}
+	if err := d.checkAccount(s.Account); err != nil {
+		return s, err
+	}
+	if s.Controller, err = d.controller(ctx, s.Account.Controller); err != nil {
+		return s, err
+	}
+	if err := d.readStructure(ctx, &s); err != nil {
+		return s, err
+	}
+	s.read = d.now()
+	if s.Caseload, err = d.rows.Caseload(ctx, id, s.read); err != nil {
+		return s, fmt.Errorf("count the caseload of account %d: %w", id, err)
+	}
+	return s, d.readMandates(ctx, &s)
+}
+
+func (d *Directory) controller(ctx context.Context, id ecluse.ControllerID) (Controller, error) {
+	all, err := d.rows.Controllers(ctx)
+	if err != nil {
+		return Controller{}, fmt.Errorf("read the controllers: %w", err)
+	}
+	i := slices.IndexFunc(all, func(c Controller) bool { return c.ID == id })
+	if i < 0 {
+		return Controller{}, ErrNotFound
+	}
+	return all[i], nil
+}
+
+func (d *Directory) readStructure(ctx context.Context, s *Standing) error {
+	if s.Account.Organisation == 0 {
+		return nil
+	}
+	var err error
+	if s.Organisation, err = d.rows.Organisation(ctx, s.Account.Organisation); err != nil {
+		return fmt.Errorf("read organisation %d: %w", s.Account.Organisation, err)
+	}
+	if s.Account.Site != 0 {
+		if s.Site, err = d.rows.Organisation(ctx, s.Account.Site); err != nil {
+			return fmt.Errorf("read site %d: %w", s.Account.Site, err)
+		}
+	}
+	s.Colleagues, err = d.rows.ActiveAccounts(ctx, s.Account.Organisation, d.now().Add(-30*budget.Day))
+	if err != nil {
+		return fmt.Errorf("count the accounts of organisation %d: %w", s.Account.Organisation, err)
+	}
+	return nil
+}
+
+// readMandates joins the account's grants with its organisation's agreements. Rows without a valid
+// MAC give nothing and are reported.
+func (d *Directory) readMandates(ctx context.Context, s *Standing) error {
+	grants, err := d.rows.Grants(ctx, s.Account.ID)
+	if err != nil {
+		return fmt.Errorf("read the grants of account %d: %w", s.Account.ID, err)
+	}
+	var agreements []Agreement
+	if s.Account.Organisation != 0 {
+		if agreements, err = d.rows.Agreements(ctx, s.Account.Organisation); err != nil {
+			return fmt.Errorf("read the agreements of organisation %d: %w", s.Account.Organisation, err)
+		}
+	}
+	for _, g := range grants {
+		if !d.valid(grantDomain, int64(g.Account), g.MAC, g.canonical()) {
+			continue
+		}
+		if !g.Ends.IsZero() && !s.read.Before(g.Ends) {
+			continue
+		}
+		s.Grants = append(s.Grants, g)
+		if !slices.Contains(s.Roles, g.Role) {
+			s.Roles = append(s.Roles, g.Role)
+		}
+		if i := slices.IndexFunc(agreements, func(a Agreement) bool { return a.ID == g.Agreement }); i >= 0 && g.Role == ecluse.RoleAgent {
+			if m, ok := d.mandate(s, g, agreements[i]); ok {
+				s.Mandates = append(s.Mandates, m)
+			}
+		}
+	}
+	return nil
+}
+
+// mandate is what a grant under an agreement allows, its limits before any quarter.
+func (d *Directory) mandate(s *Standing, g Grant, a Agreement) (policy.Mandate, bool) {
+	if !d.valid(agreementDomain, int64(a.ID), a.MAC, a.canonical()) {
+		return policy.Mandate{}, false
+	}
+	limits := budget.Default()
+	limits.Total24h = budget.TotalLimit(s.Caseload[a.Register])
+	limits, err := limits.Override([]byte(a.Limits))
+	if err != nil {
+		d.log.Error("an agreement has unreadable limits: it is not applied", "agreement", int64(a.ID))
+		return policy.Mandate{}, false
+	}
+	since := g.Created
+	if s.Account.Created.After(since) {
+		since = s.Account.Created
+	}
+	return policy.Mandate{
+		Agreement: a.ID, Register: a.Register, Purposes: purposes(a.Purposes), Fields: a.Fields,
+		Territory: policy.ParseTerritory(a.Territory), Starts: a.Starts, Ends: a.Ends, Running: a.State == Active && s.Organisation.State == Active,
+		Limits: limits, Role: g.Role, Since: since, Installed: s.Account.Installed,
+	}, true
+}
+
+// ByIdentity is the account bound to an identity: ErrUnknownIdentity.
+func (d *Directory) ByIdentity(ctx context.Context, idp, sub string) (Account, error) {
+	a, err := d.rows.AccountByIdentity(ctx, idp, sub)
+	if errors.Is(err, ErrUnknownAccount) {
+		return Account{}, ErrUnknownIdentity
+	}
+	if err != nil {
+		return Account{}, fmt.Errorf("look up an identity: %w", err)
+	}
+	return a, d.checkAccount(a)
+}
+
+// Controllers are all bodies of this installation.
+func (d *Directory) Controllers(ctx context.Context) ([]Controller, error) {
+	return d.rows.Controllers(ctx)
+}

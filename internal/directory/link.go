@@ -1,0 +1,129 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/ledger"
+)
+
+// Link is a relationship between a person and an account (or a whole site) that explains accesses
+// while it runs. A link never explains an access of the account that made it.
+type Link struct {
+	ID           ecluse.LinkID
+	Register     ecluse.RegisterID
+	Person       ecluse.PersonID
+	Account      ecluse.AccountID // 0 = the whole site
+	Site         ecluse.OrganisationID
+	Organisation ecluse.OrganisationID
+	Kind         string
+	MadeBy       ecluse.AccountID // 0 = an approved import
+	MadeAt       time.Time
+	Entry        ecluse.EntryNumber
+	Starts, Ends time.Time
+	MAC          []byte
+}
+
+// Kinds of links.
+const (
+	LinkCaseload     = "caseload"     // follows the person
+	LinkAppointment  = "appointment"  // will see the person
+	LinkPrescription = "prescription" // was sent the person by another structure
+	LinkStandIn      = "standin"      // replaces a colleague
+	LinkTransfer     = "transfer"     // takes the person over
+	LinkPresence     = "presence"     // reception saw the person
+)
+
+// LinkKinds lists every kind with the longest it may run.
+var LinkKinds = map[string]time.Duration{
+	LinkCaseload: 2 * 366 * 24 * time.Hour, LinkAppointment: 30 * 24 * time.Hour, LinkPrescription: 366 * 24 * time.Hour,
+	LinkStandIn: 60 * 24 * time.Hour, LinkTransfer: 2 * 366 * 24 * time.Hour, LinkPresence: 24 * time.Hour,
+}
+
+// MadeByAgents are the kinds that an agent may make for another account.
+var MadeByAgents = []string{LinkAppointment, LinkPrescription, LinkStandIn, LinkPresence}
+
+// ErrTooManyLinks: more than LinksPerReceiver links from one maker to one receiver within a day need a
+// second person.
+var ErrTooManyLinks = errors.New("too many links from one account to another within a day")
+
+// LinksPerReceiver is how many links an account may make for one other account in 24 h.
+const LinksPerReceiver = 5
+
+// LinkTx is what the transaction of a link needs. *store.Tx implements it.
+type LinkTx interface {
+	InsertLink(ctx context.Context, l Link) error
+	LinksMade(ctx context.Context, by, receiver ecluse.AccountID, since time.Time) (int, error)
+}
+
+// ValidLinks are those of the links whose MAC holds.
+func (d *Directory) ValidLinks(links []Link) []Link {
+	return slices.DeleteFunc(links, func(l Link) bool { return !d.valid(linkDomain, int64(l.ID), l.MAC, l.canonical()) })
+}
+
+// Runs reports whether the link is in force at an instant.
+func (l Link) Runs(at time.Time) bool { return !at.Before(l.Starts) && at.Before(l.Ends) }
+
+// Explains is the tier that the links give an account at an instant: links that it made itself count
+// for nothing.
+func Explains(links []Link, a Account, at time.Time) ecluse.Tier {
+	tier := ecluse.Unexplained
+	for _, l := range links {
+		if !l.Runs(at) || l.MadeBy == a.ID {
+			continue
+		}
+		switch {
+		case l.Account == a.ID || l.Account == 0 && l.Site == a.Site && a.Site != 0:
+			return ecluse.Explained
+		case a.Site != 0 && l.Site == a.Site:
+			tier = min(tier, ecluse.SameSite)
+		case a.Organisation != 0 && l.Organisation == a.Organisation:
+			tier = min(tier, ecluse.SameOrganisation)
+		}
+	}
+	return tier
+}
+
+// Linking is the Effect that makes a link, in the transaction of its entry. It fails with
+// ErrTooManyLinks when the receiver got LinksPerReceiver from this maker within a day.
+func (d *Directory) Linking(l Link) ledger.Effect {
+	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+		t := tx.(LinkTx)
+		made, err := t.LinksMade(ctx, l.MadeBy, l.Account, e.At.Add(-24*time.Hour))
+		if err != nil {
+			return err
+		}
+		if made >= LinksPerReceiver {
+			return ErrTooManyLinks
+		}
+		return t.InsertLink(ctx, d.stamped(l, tx, e))
+	}
+}
+
+// stamped completes a link with what only the transaction knows, and signs it.
+func (d *Directory) stamped(l Link, tx ledger.Tx, e *ledger.Entry) Link {
+	l.ID, l.MadeAt, l.Entry = ecluse.LinkID(tx.Allot(1)), e.At, e.N
+	if l.Starts.IsZero() {
+		l.Starts = e.At
+	}
+	l.MAC = d.keys.MAC(linkDomain, l.canonical())
+	return l
+}
+
+// Receiver is the account for which a link is made, by e-mail and within the caller's controller:
+// ErrNotFound, also when several match.
+func (d *Directory) Receiver(ctx context.Context, c ecluse.ControllerID, email string) (Account, error) {
+	found, err := d.rows.AccountsByEmail(ctx, email)
+	if err != nil {
+		return Account{}, fmt.Errorf("look up the receiver: %w", err)
+	}
+	found = slices.DeleteFunc(found, func(a Account) bool { return a.Controller != c || a.State != Active && a.State != Invited })
+	if len(found) != 1 {
+		return Account{}, ErrNotFound
+	}
+	return found[0], d.checkAccount(found[0])
+}

@@ -1,0 +1,212 @@
+package gate
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"ecluse"
+	"ecluse/internal/budget"
+	"ecluse/internal/directory"
+	"ecluse/internal/ledger"
+	"ecluse/internal/policy"
+	"ecluse/internal/register"
+	"ecluse/internal/signin"
+)
+
+// ask is a Request for one or more persons, with its register found and its handles opened.
+type ask struct {
+	Request
+	register *register.Register
+	asked    ecluse.FieldSet
+	persons  []ecluse.PersonID
+}
+
+// facts are what the decisions on an ask rest on, as of one revision.
+type facts struct {
+	ask
+	at       time.Time
+	standing directory.Standing
+	people   []register.Person
+	policy   []policy.Facts // one a person
+}
+
+// facts reads, in this order and whoever the persons are: the caller's standing, what is exhausted,
+// the persons, their links, and the reviews that wait.
+func (g *Gate) facts(ctx context.Context, a ask) (facts, error) {
+	f := facts{ask: a, at: g.now()}
+	var err error
+	if f.standing, err = g.directory.Standing(ctx, a.Caller.Account); err != nil {
+		return f, fmt.Errorf("read the caller's standing: %w", err)
+	}
+	base, err := g.callerFacts(ctx, f)
+	if err != nil {
+		return f, err
+	}
+	if f.people, err = g.registers.People(ctx, a.register, a.persons); err != nil {
+		return f, err
+	}
+	links, err := g.links.LinksOf(ctx, a.register.ID, a.persons)
+	if err != nil {
+		return f, fmt.Errorf("read the links: %w", err)
+	}
+	byPerson := map[ecluse.PersonID][]directory.Link{}
+	for _, l := range g.directory.ValidLinks(links) {
+		byPerson[l.Person] = append(byPerson[l.Person], l)
+	}
+	for i, p := range f.people {
+		one := base
+		one.Person = policy.PersonFacts{Found: p.Found, Territory: p.Territory, Tier: directory.Explains(byPerson[a.persons[i]], f.standing.Account, f.at)}
+		f.policy = append(f.policy, one)
+	}
+	return f, nil
+}
+
+// callerFacts are those that do not depend on the person.
+func (g *Gate) callerFacts(ctx context.Context, f facts) (policy.Facts, error) {
+	schema := f.register.Schema
+	p := callerFacts(f.standing, f.Caller, f.register, f.at)
+	p.Act, p.Purpose, p.Asked = budget.Disclose, f.Purpose, f.asked
+	if purpose, ok := schema.Purpose(f.Purpose); ok {
+		p.PurposeFields = purpose.Fields
+	}
+	p.EmergencyFields, p.EmergencyMotive = schema.EmergencyFields(), f.Emergency
+	if f.Emergency != "" {
+		p.Act = budget.Emergency
+	}
+	p.Motive, p.TextRunes = f.Motive, utf8.RuneCountInString(f.Text)
+	_, p.MotiveKnown = schema.Motive(f.Motive)
+	var err error
+	if p.PendingReviews, err = g.directory.PendingReviews(ctx, f.Caller.Account, f.register.ID); err != nil {
+		return p, fmt.Errorf("count the reviews: %w", err)
+	}
+	return p, nil
+}
+
+func callerFacts(s directory.Standing, c signin.Caller, reg *register.Register, at time.Time) policy.Facts {
+	return policy.Facts{
+		At: at, AccountState: s.Account.State, Starts: s.Account.Starts, Ends: s.Account.Ends, Assured: c.Assured,
+		Mandates: s.Mandates, Register: reg.ID,
+	}
+}
+
+func decide(f facts) []policy.Decision {
+	decisions := make([]policy.Decision, len(f.policy))
+	for i, p := range f.policy {
+		decisions[i] = policy.Decide(p)
+	}
+	return decisions
+}
+
+// candidate is the part of an entry that says who asks, what for.
+func (f facts) candidate(kind ledger.Kind) ledger.Candidate {
+	return ledger.Candidate{
+		Kind: kind, Register: f.register.ID, Account: f.Caller.Account, Organisation: f.standing.Account.Organisation,
+		Session: f.Caller.Session, Purpose: f.Purpose, Revision: f.standing.Rev, Detail: ledger.Detail{Channel: f.Channel},
+	}
+}
+
+// candidates are the entries of an ask, one a person.
+func (g *Gate) candidates(f facts, decisions []policy.Decision) ([]ledger.Candidate, error) {
+	list := make([]ledger.Candidate, len(decisions))
+	for i, d := range decisions {
+		var err error
+		if d.Allow {
+			list[i], err = g.allowed(f, i, d)
+		} else {
+			list[i], err = g.denied(f, i, d)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// allowed is the entry of a disclosure that only a budget can still refuse.
+func (g *Gate) allowed(f facts, i int, d policy.Decision) (ledger.Candidate, error) {
+	c := f.candidate(ledger.KindDisclose)
+	c.Decision, c.Person, c.Version, c.Fields, c.Tier = ledger.Allow, f.people[i].ID, f.people[i].Version, d.Fields, f.policy[i].Person.Tier
+	act := f.policy[i].Act
+	ch := charge(f.standing, f.register, act, d.Limits)
+	ch.Tier, ch.Classes = c.Tier, f.register.Schema.Classes(d.Fields)
+	c.Charge = &ch
+	c.Detail.Motive = f.Motive
+	if act == budget.Emergency {
+		c.Detail.Motive = f.Emergency
+	}
+	if d.Review == "" {
+		return c, nil
+	}
+	c.Review = &ledger.Review{Controller: f.standing.Account.Controller, Kind: d.Review, Motive: c.Detail.Motive}
+	if f.Text == "" {
+		return c, nil
+	}
+	sealed, err := g.directory.SealText(f.Text)
+	if err != nil {
+		return c, fmt.Errorf("seal the justification: %w", err)
+	}
+	commitment := sha256.Sum256(sealed)
+	c.Review.Text, c.Detail.Commitment = sealed, commitment[:]
+	return c, nil
+}
+
+// denied is the entry of a refusal. It names the person in the open only where the caller may know
+// that there is one; otherwise a sealed number of constant size, for the security desk.
+func (g *Gate) denied(f facts, i int, d policy.Decision) (ledger.Candidate, error) {
+	c := f.candidate(ledger.KindRefuse)
+	c.Decision, c.Reasons, c.Fields = ledger.Deny, d.Reasons, f.asked
+	target, err := g.sealPerson("refused", f.persons[i], nil)
+	c.Detail.Target = target
+	return c, err
+}
+
+// charge is what an act costs, before person and tier are known.
+func charge(s directory.Standing, reg *register.Register, act budget.Act, l budget.Limits) budget.Charge {
+	return budget.Charge{
+		Act: act, Limits: l, OrganisationNew24h: budget.OrganisationLimit(s.Colleagues), RegisterNew24h: budget.RegisterLimit(reg.Persons),
+	}
+}
+
+// limitsAt are the limits of an account in a register: the highest of its running mandates there.
+func limitsAt(s directory.Standing, reg *register.Register, at time.Time) budget.Limits {
+	return policy.Limits(s.Mandates, reg.ID, at)
+}
+
+func outcomes(f facts, decisions []policy.Decision, results []ledger.Result, values []register.Values) []Outcome {
+	list := make([]Outcome, len(results))
+	for i, r := range results {
+		o := Outcome{Allowed: r.Allowed, Reasons: r.Reasons, Receipt: r.ID, At: r.At, Purpose: f.Purpose, Readings: r.Readings}
+		if r.Allowed {
+			o.Values, values = values[0], values[1:]
+			o.Fields = decisions[i].Fields
+		}
+		if r.Allowed || mayKnowRelation(r.Reasons) {
+			o.Relation = relation(f.policy[i].Person.Tier)
+		}
+		list[i] = o
+	}
+	return list
+}
+
+// mayKnowRelation: whoever is asked for a justification saw the relation in the search already.
+func mayKnowRelation(reasons []ecluse.Reason) bool {
+	for _, r := range reasons {
+		if r == ecluse.ReasonJustificationRequired {
+			return true
+		}
+	}
+	return false
+}
+
+// again reports whether a decision has to be taken again, on fresh facts.
+func (g *Gate) again(err error, try int, a ecluse.AccountID) bool {
+	if !errors.Is(err, ledger.ErrStale) || try >= staleTries {
+		return false
+	}
+	g.directory.Forget(a)
+	return true
+}

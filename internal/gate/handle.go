@@ -1,0 +1,54 @@
+package gate
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+
+	"ecluse"
+	"ecluse/internal/register"
+	"ecluse/internal/signin"
+)
+
+// A handle is the AEAD ciphertext of a person's number, bound to the session and the register it was
+// given out in: useless elsewhere, and there is no table of them.
+
+// sealPerson encrypts a person's number under a domain; 0 gives the same length.
+func (g *Gate) sealPerson(domain string, p ecluse.PersonID, ad []byte) ([]byte, error) {
+	sealed, err := g.keys.Seal("person/"+domain, binary.BigEndian.AppendUint64(nil, uint64(p)), ad)
+	if err != nil {
+		return nil, fmt.Errorf("seal a person's number: %w", err)
+	}
+	return sealed, nil
+}
+
+func boundTo(c signin.Caller, reg *register.Register, domain string) []byte {
+	return fmt.Appendf(nil, "%s session %d account %d register %d", domain, c.Session, c.Account, reg.ID)
+}
+
+// handle names a person to a caller.
+func (g *Gate) handle(c signin.Caller, reg *register.Register, p ecluse.PersonID) (string, error) {
+	return g.token("handle", c, reg, p)
+}
+
+func (g *Gate) token(domain string, c signin.Caller, reg *register.Register, p ecluse.PersonID) (string, error) {
+	sealed, err := g.sealPerson(domain, p, boundTo(c, reg, domain))
+	return base64.RawURLEncoding.EncodeToString(sealed), err
+}
+
+// openHandle is the inverse of handle: ErrHandle for whatever this caller was not given.
+func (g *Gate) openHandle(c signin.Caller, reg *register.Register, handle string) (ecluse.PersonID, error) {
+	return g.openToken("handle", c, reg, handle)
+}
+
+func (g *Gate) openToken(domain string, c signin.Caller, reg *register.Register, token string) (ecluse.PersonID, error) {
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(sealed) > 64 {
+		return 0, ErrHandle
+	}
+	number, err := g.keys.Unseal("person/"+domain, sealed, boundTo(c, reg, domain))
+	if err != nil || len(number) != 8 {
+		return 0, ErrHandle
+	}
+	return ecluse.PersonID(binary.BigEndian.Uint64(number)), nil
+}

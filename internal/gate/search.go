@@ -1,0 +1,240 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/budget"
+	"ecluse/internal/directory"
+	"ecluse/internal/ledger"
+	"ecluse/internal/policy"
+	"ecluse/internal/register"
+)
+
+// ownPersons is how many of the caller's own persons a search compares with at most.
+const ownPersons = 1000
+
+// Search finds the person in front of the caller: tolerantly among the caller's own persons, for
+// nothing; elsewhere exactly, at the cost of one search, and only if it is the single match within the
+// mandate. What was typed is not kept.
+//
+// Nothing can be enumerated: exhausted searches are refused before anybody is looked up, and nobody,
+// somebody outside the mandate and somebody unpublished get the same answer by the same store calls.
+func (g *Gate) Search(ctx context.Context, r SearchRequest) (SearchOutcome, error) {
+	reg, err := g.registers.ByCode(ctx, r.Register)
+	if err != nil {
+		return SearchOutcome{}, err
+	}
+	for try := 1; ; try++ {
+		s, err := g.look(ctx, r, reg)
+		if err != nil {
+			return SearchOutcome{}, err
+		}
+		results, err := g.ledger.Append(ctx, s.candidates()...)
+		if g.again(err, try, r.Caller.Account) {
+			continue
+		}
+		if err != nil {
+			return SearchOutcome{}, fmt.Errorf("write the search down: %w", err)
+		}
+		return g.found(s, results)
+	}
+}
+
+// search is one search under way.
+type search struct {
+	SearchRequest
+	register *register.Register
+	at       time.Time
+	standing directory.Standing
+	decision policy.Decision
+	charged  bool            // looked beyond the caller's own persons
+	refused  []ecluse.Reason // nobody can be shown
+	hits     []found
+}
+
+type found struct {
+	person  ecluse.PersonID
+	version ecluse.VersionID
+	tier    ecluse.Tier
+	differs []string
+}
+
+// look decides whether the caller may search, and searches.
+func (g *Gate) look(ctx context.Context, r SearchRequest, reg *register.Register) (*search, error) {
+	s := &search{SearchRequest: r, register: reg, at: g.now()}
+	var err error
+	if s.standing, err = g.directory.Standing(ctx, r.Caller.Account); err != nil {
+		return nil, fmt.Errorf("read the caller's standing: %w", err)
+	}
+	if err := g.maySearch(ctx, s); err != nil || !s.decision.Allow {
+		s.refused = s.decision.Reasons
+		return s, err
+	}
+	if !r.Beyond {
+		if err := g.lookAmongOwn(ctx, s); err != nil || len(s.hits) > 0 {
+			return s, err
+		}
+	}
+	return s, g.lookBeyond(ctx, s)
+}
+
+// maySearch takes the caller-level decision, exhausted searches included.
+func (g *Gate) maySearch(ctx context.Context, s *search) error {
+	row, err := g.links.Meter(ctx, ledger.Holder{ID: int64(s.Caller.Account), Register: s.register.ID})
+	if err != nil {
+		return fmt.Errorf("read the meter: %w", err)
+	}
+	f := callerFacts(s.standing, s.Caller, s.register, s.at)
+	f.Act, f.Purpose = budget.Search, s.Purpose
+	if p, ok := s.register.Schema.Purpose(s.Purpose); ok {
+		f.PurposeFields = p.Fields
+	}
+	limits := limitsAt(s.standing, s.register, s.at)
+	f.BudgetSpent = budget.Spent(&row.Meter, charge(s.standing, s.register, budget.Search, limits), s.at)
+	s.decision = policy.Decide(f)
+	return nil
+}
+
+// lookAmongOwn compares the caller's own persons with what was typed, inside the vault.
+func (g *Gate) lookAmongOwn(ctx context.Context, s *search) error {
+	own, err := g.links.OwnPersons(ctx, s.Caller.Account, s.register.ID, s.at, 0, ownPersons)
+	if err != nil {
+		return fmt.Errorf("read the caller's own persons: %w", err)
+	}
+	matches, err := g.registers.Compare(ctx, s.register, s.Query, own)
+	if err != nil {
+		return err
+	}
+	people, err := g.withinMandate(ctx, s, matches)
+	if err != nil {
+		return err
+	}
+	for _, m := range matches {
+		p, ok := people[m.Person]
+		if !ok || len(s.hits) == MaxHits {
+			continue
+		}
+		s.hits = append(s.hits, found{person: p.person, version: p.version, tier: p.tier, differs: m.Differs})
+	}
+	// Links that stopped explaining meanwhile are beyond, and cost.
+	s.hits = slices.DeleteFunc(s.hits, func(f found) bool { return f.tier != ecluse.Explained })
+	return nil
+}
+
+func (g *Gate) withinMandate(ctx context.Context, s *search, matches []register.Match) (map[ecluse.PersonID]found, error) {
+	if len(matches) == 0 {
+		return nil, nil
+	}
+	ids := make([]ecluse.PersonID, len(matches))
+	for i, m := range matches {
+		ids[i] = m.Person
+	}
+	return g.covered(ctx, s, ids)
+}
+
+// lookBeyond looks in the whole register for the single match within the mandate.
+func (g *Gate) lookBeyond(ctx context.Context, s *search) error {
+	s.charged = true
+	if !s.register.CanFind(s.Query) {
+		s.refused = []ecluse.Reason{ecluse.ReasonSearchTooBroad}
+		return nil
+	}
+	ids, err := g.registers.Find(ctx, s.register, s.Query)
+	if err != nil {
+		return err
+	}
+	for len(ids) < MaxHits { // as many look-ups for nobody as for somebody
+		ids = append(ids, 0)
+	}
+	people, err := g.covered(ctx, s, ids)
+	if err != nil {
+		return err
+	}
+	switch len(people) {
+	case 0:
+		s.refused = []ecluse.Reason{ecluse.ReasonPersonUnavailable}
+	case 1:
+		for _, p := range people {
+			s.hits = []found{p}
+		}
+	default:
+		s.refused = []ecluse.Reason{ecluse.ReasonSearchAmbiguous}
+	}
+	return nil
+}
+
+// covered are those of the persons that the caller's mandate covers, with their tiers: two store calls
+// whatever comes of it.
+func (g *Gate) covered(ctx context.Context, s *search, ids []ecluse.PersonID) (map[ecluse.PersonID]found, error) {
+	people, err := g.registers.People(ctx, s.register, ids)
+	if err != nil {
+		return nil, err
+	}
+	links, err := g.links.LinksOf(ctx, s.register.ID, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read the links: %w", err)
+	}
+	links = g.directory.ValidLinks(links)
+	out := map[ecluse.PersonID]found{}
+	for _, p := range people {
+		if !p.Found || !policy.Covered(s.standing.Mandates, s.register.ID, s.Purpose, p.Territory, s.at) {
+			continue
+		}
+		theirs := slices.DeleteFunc(slices.Clone(links), func(l directory.Link) bool { return l.Person != p.ID })
+		out[p.ID] = found{person: p.ID, version: p.Version, tier: directory.Explains(theirs, s.standing.Account, s.at)}
+	}
+	return out, nil
+}
+
+// candidates are the entries of a search: one for each person shown, or one for a search that shows
+// nobody. A search beyond the caller's own persons costs one; where being in the register tells
+// something in itself, a person found there counts as opened.
+func (s *search) candidates() []ledger.Candidate {
+	base := ledger.Candidate{
+		Kind: ledger.KindSearch, Register: s.register.ID, Account: s.Caller.Account, Organisation: s.standing.Account.Organisation,
+		Session: s.Caller.Session, Purpose: s.Purpose, Revision: s.standing.Rev, Decision: ledger.Allow,
+		Detail: ledger.Detail{Channel: s.Channel, Hits: len(s.hits)},
+	}
+	if s.charged {
+		c := charge(s.standing, s.register, budget.Search, s.decision.Limits)
+		base.Charge = &c
+	}
+	if len(s.hits) == 0 {
+		base.Decision, base.Reasons = ledger.Deny, s.refused
+		return []ledger.Candidate{base}
+	}
+	list := make([]ledger.Candidate, len(s.hits))
+	for i, h := range s.hits {
+		list[i] = base
+		list[i].Person, list[i].Version, list[i].Tier = h.person, h.version, h.tier
+		if s.charged && s.register.Schema.MembershipSensitive {
+			c := charge(s.standing, s.register, budget.Disclose, s.decision.Limits)
+			c.Tier, c.Classes = h.tier, ecluse.ClassSet(0).With(ecluse.Identity)
+			list[i].Charge = &c
+		}
+	}
+	return list
+}
+
+// found turns the committed results into what the caller is shown.
+func (g *Gate) found(s *search, results []ledger.Result) (SearchOutcome, error) {
+	out := SearchOutcome{Receipt: results[0].ID, Readings: results[0].Readings, Allowed: results[0].Allowed, Reasons: results[0].Reasons}
+	if !out.Allowed {
+		return out, nil
+	}
+	for i, h := range s.hits {
+		if !results[i].Allowed {
+			continue
+		}
+		handle, err := g.handle(s.Caller, s.register, h.person)
+		if err != nil {
+			return SearchOutcome{}, err
+		}
+		out.Hits = append(out.Hits, Hit{Handle: handle, Relation: relation(h.tier), Exact: len(h.differs) == 0, Differs: h.differs})
+	}
+	return out, nil
+}

@@ -1,0 +1,394 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/directory"
+)
+
+const (
+	accountColumns = `id, controller_id, organisation_id, site_id, kind, state, idp, sub, email, given_name, usual_name,
+		requested_by, approved_by, installed, created, starts, ends, active_at, entry, mac`
+	agreementColumns    = `id, organisation_id, register_id, code, purposes, fields, territory, limits, starts, ends, state, entry, mac`
+	organisationColumns = `id, controller_id, parent_id, code, kind, siret, name, territory, phone, state`
+	approvalColumns     = `id, controller_id, kind, subject_id, body, summary, requested_by, requester, requested_at, decided_by, decided_at, state, expires`
+	reviewColumns       = `r.id, r.entry, r.at, r.controller_id, r.organisation_id, r.account_id, a.given_name || ' ' || a.usual_name,
+		r.register_id, r.kind, r.purpose, r.motive, r.text, r.state, r.decided_by, r.decided_at FROM reviews r JOIN accounts a ON a.id = r.account_id`
+)
+
+// Statements that read the directory.
+var (
+	readRev               = define("read revision", `SELECT rev FROM heads WHERE id = 1`)
+	readAccount           = define("read account", `SELECT `+accountColumns+` FROM accounts WHERE id = $1`)
+	readAccountByIdentity = define("read account by identity", `SELECT `+accountColumns+` FROM accounts WHERE idp = $1 AND sub = $2 AND sub IS NOT NULL`)
+	readAccountsByEmail   = define("read accounts by e-mail", `SELECT `+accountColumns+` FROM accounts WHERE email = $1 ORDER BY id`)
+	readAccounts          = defineScan("read accounts", `SELECT `+accountColumns+` FROM accounts WHERE controller_id = $1 ORDER BY id`)
+	readGrants            = define("read grants", `SELECT account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac
+		FROM grants WHERE account_id = $1 ORDER BY agreement_id, role`)
+	readAgreements    = define("read agreements", `SELECT `+agreementColumns+` FROM agreements WHERE organisation_id = $1 ORDER BY id`)
+	readAllAgreements = defineScan("read all agreements", `SELECT `+agreementColumns+` FROM agreements
+		WHERE organisation_id IN (SELECT id FROM organisations WHERE controller_id = $1) ORDER BY id`)
+	readOrganisation  = define("read organisation", `SELECT `+organisationColumns+` FROM organisations WHERE id = $1`)
+	readOrganisations = define("read organisations", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 ORDER BY code`)
+	readControllers   = defineScan("read controllers", `SELECT id, code, name, dpo FROM controllers ORDER BY id`)
+	countActive       = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND state = 'active' AND active_at >= $2`)
+	countCaseload     = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
+		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 GROUP BY register_id`)
+	readApprovals = define("read approvals", `SELECT id, controller_id, kind, subject_id, '', summary, requested_by, requester, requested_at,
+		decided_by, decided_at, state, expires FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id`)
+	readApproval          = define("read approval", `SELECT `+approvalColumns+` FROM approvals WHERE id = $1`)
+	reviewsOfOrganisation = define("reviews of organisation", `SELECT `+reviewColumns+` WHERE r.organisation_id = $1 AND r.state = 'pending' ORDER BY r.id LIMIT 200`)
+	reviewsOfController   = define("reviews of controller", `SELECT `+reviewColumns+` WHERE r.controller_id = $1 AND r.state = 'pending' AND r.kind <> 'outside' ORDER BY r.id LIMIT 200`)
+	readReview            = define("read review", `SELECT `+reviewColumns+` WHERE r.id = $1`)
+	countReviews          = define("count pending reviews", `SELECT COUNT(*) FROM reviews WHERE account_id = $1 AND register_id = $2 AND state = 'pending' AND kind = 'unexplained'`)
+	readInvitations       = defineScan("read invitations", `SELECT i.secret_hash, i.account_id, i.created, i.ends, i.used_at FROM invitations i
+		JOIN accounts a ON a.id = i.account_id WHERE a.controller_id = $1 AND i.used_at = 0 ORDER BY i.created, i.account_id`)
+	readInvitation = define("read invitation", `SELECT secret_hash, account_id, created, ends, used_at FROM invitations WHERE secret_hash = $1`)
+)
+
+// Statements that change the directory, inside a locked transaction.
+var (
+	putController   = define("put controller", `INSERT INTO controllers (id, code, name, dpo) VALUES ($1, $2, $3, $4)`)
+	putOrganisation = define("put organisation", `INSERT INTO organisations (`+organisationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (id) DO UPDATE SET parent_id = excluded.parent_id, kind = excluded.kind, siret = excluded.siret, name = excluded.name,
+		territory = excluded.territory, phone = excluded.phone, state = excluded.state`)
+	putAgreement = define("put agreement", `INSERT INTO agreements (`+agreementColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		ON CONFLICT (id) DO UPDATE SET purposes = excluded.purposes, fields = excluded.fields, territory = excluded.territory,
+		limits = excluded.limits, starts = excluded.starts, ends = excluded.ends, state = excluded.state, entry = excluded.entry, mac = excluded.mac`)
+	putAccount = define("put account", `INSERT INTO accounts (`+accountColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+		ON CONFLICT (id) DO UPDATE SET organisation_id = excluded.organisation_id, site_id = excluded.site_id, state = excluded.state,
+		idp = excluded.idp, sub = excluded.sub, given_name = excluded.given_name, usual_name = excluded.usual_name,
+		starts = excluded.starts, ends = excluded.ends, entry = excluded.entry, mac = excluded.mac`)
+	putGrant = define("put grant", `INSERT INTO grants (account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id, agreement_id, role) DO NOTHING`)
+	insertApproval = define("insert approval", `INSERT INTO approvals (`+approvalColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 'pending', $10)`)
+	decideApproval = define("decide approval", `UPDATE approvals SET decided_by = $2, decided_at = $3, state = $4
+		WHERE id = $1 AND state = 'pending' AND requested_by <> $2 AND expires > $3`)
+	linksApplied     = define("links applied", `UPDATE approvals SET subject_id = $2 WHERE id = $1`)
+	insertInvitation = define("insert invitation", `INSERT INTO invitations (secret_hash, account_id, created, ends, used_at) VALUES ($1, $2, $3, $4, 0)`)
+	useInvitation    = define("use invitation", `UPDATE invitations SET used_at = $2 WHERE secret_hash = $1 AND used_at = 0`)
+	insertLinks      = defineBulk("insert links", `INSERT INTO links (id, register_id, person_id, account_id, site_id, organisation_id, kind,
+		made_by, made_at, entry, starts, ends, mac) VALUES %s`, "(?,?,?,?,?,?,?,?,?,?,?,?,?)", 0)
+	linksMade    = define("links made", `SELECT COUNT(*) FROM links WHERE account_id = $2 AND made_by = $1 AND made_at > $3`)
+	decideReview = define("decide review", `UPDATE reviews SET decided_by = $2, decided_at = $3, state = $4 WHERE id = $1 AND state = 'pending'`)
+)
+
+// Rev is the revision that decisions rest on.
+func (db *DB) Rev(ctx context.Context) (int64, error) {
+	var rev int64
+	return rev, db.row(ctx, readRev, nil, &rev)
+}
+
+type scanner interface{ Scan(...any) error }
+
+func scanAccount(s scanner) (directory.Account, error) {
+	var a directory.Account
+	var sub sql.NullString
+	var created, starts, ends, active int64
+	err := s.Scan(&a.ID, &a.Controller, &a.Organisation, &a.Site, &a.Kind, &a.State, &a.IDP, &sub, &a.Email, &a.GivenName, &a.UsualName,
+		&a.RequestedBy, &a.ApprovedBy, &a.Installed, &created, &starts, &ends, &active, &a.Entry, &a.MAC)
+	a.Sub, a.Created, a.Starts, a.Ends, a.ActiveAt = sub.String, fromMicros(created), fromMicros(starts), fromMicros(ends), fromMicros(active)
+	return a, err
+}
+
+// list reads all rows of a statement through a scan function.
+func list[T any](ctx context.Context, db *DB, s *statement, scan func(scanner) (T, error), args ...any) ([]T, error) {
+	var out []T
+	err := db.query(ctx, s, func(rows *sql.Rows) error {
+		v, err := scan(rows)
+		out = append(out, v)
+		return err
+	}, args...)
+	return out, err
+}
+
+// one reads one row of a statement: missing if there is none.
+func one[T any](ctx context.Context, db *DB, s *statement, scan func(scanner) (T, error), missing error, args ...any) (T, error) {
+	rows, err := list(ctx, db, s, scan, args...)
+	var none T
+	switch {
+	case err != nil:
+		return none, err
+	case len(rows) == 0:
+		return none, missing
+	}
+	return rows[0], nil
+}
+
+// Account is one account: directory.ErrUnknownAccount.
+func (db *DB) Account(ctx context.Context, id ecluse.AccountID) (directory.Account, error) {
+	return one(ctx, db, readAccount, scanAccount, directory.ErrUnknownAccount, int64(id))
+}
+
+// AccountByIdentity is the account bound to an identity: directory.ErrUnknownAccount.
+func (db *DB) AccountByIdentity(ctx context.Context, idp, sub string) (directory.Account, error) {
+	return one(ctx, db, readAccountByIdentity, scanAccount, directory.ErrUnknownAccount, idp, sub)
+}
+
+// AccountsByEmail are the accounts that show an e-mail address.
+func (db *DB) AccountsByEmail(ctx context.Context, email string) ([]directory.Account, error) {
+	return list(ctx, db, readAccountsByEmail, scanAccount, email)
+}
+
+// Accounts are all accounts of a controller.
+func (db *DB) Accounts(ctx context.Context, c ecluse.ControllerID) ([]directory.Account, error) {
+	return list(ctx, db, readAccounts, scanAccount, int64(c))
+}
+
+// Grants are an account's grants, ended ones included.
+func (db *DB) Grants(ctx context.Context, id ecluse.AccountID) ([]directory.Grant, error) {
+	return list(ctx, db, readGrants, func(s scanner) (directory.Grant, error) {
+		var g directory.Grant
+		var created, ends int64
+		err := s.Scan(&g.Account, &g.Agreement, &g.Role, &g.RequestedBy, &g.ApprovedBy, &created, &ends, &g.Entry, &g.MAC)
+		g.Created, g.Ends = fromMicros(created), fromMicros(ends)
+		return g, err
+	}, int64(id))
+}
+
+func scanAgreement(s scanner) (directory.Agreement, error) {
+	var a directory.Agreement
+	var fields, starts, ends int64
+	err := s.Scan(&a.ID, &a.Organisation, &a.Register, &a.Code, &a.Purposes, &fields, &a.Territory, &a.Limits, &starts, &ends, &a.State, &a.Entry, &a.MAC)
+	a.Fields, a.Starts, a.Ends = ecluse.FieldSet(fields), fromMicros(starts), fromMicros(ends)
+	return a, err
+}
+
+// Agreements are an organisation's, ended ones included.
+func (db *DB) Agreements(ctx context.Context, o ecluse.OrganisationID) ([]directory.Agreement, error) {
+	return list(ctx, db, readAgreements, scanAgreement, int64(o))
+}
+
+// AllAgreements are those of a controller's organisations.
+func (db *DB) AllAgreements(ctx context.Context, c ecluse.ControllerID) ([]directory.Agreement, error) {
+	return list(ctx, db, readAllAgreements, scanAgreement, int64(c))
+}
+
+func scanOrganisation(s scanner) (directory.Organisation, error) {
+	var o directory.Organisation
+	err := s.Scan(&o.ID, &o.Controller, &o.Parent, &o.Code, &o.Kind, &o.SIRET, &o.Name, &o.Territory, &o.Phone, &o.State)
+	return o, err
+}
+
+// Organisation is one organisation or site: directory.ErrNotFound.
+func (db *DB) Organisation(ctx context.Context, id ecluse.OrganisationID) (directory.Organisation, error) {
+	return one(ctx, db, readOrganisation, scanOrganisation, directory.ErrNotFound, int64(id))
+}
+
+// Organisations are a controller's organisations and sites, by code.
+func (db *DB) Organisations(ctx context.Context, c ecluse.ControllerID) ([]directory.Organisation, error) {
+	return list(ctx, db, readOrganisations, scanOrganisation, int64(c))
+}
+
+// Controllers are all bodies.
+func (db *DB) Controllers(ctx context.Context) ([]directory.Controller, error) {
+	return list(ctx, db, readControllers, func(s scanner) (directory.Controller, error) {
+		var c directory.Controller
+		err := s.Scan(&c.ID, &c.Code, &c.Name, &c.DPO)
+		return c, err
+	})
+}
+
+// ActiveAccounts counts an organisation's accounts that signed in since an instant.
+func (db *DB) ActiveAccounts(ctx context.Context, o ecluse.OrganisationID, since time.Time) (int, error) {
+	var n int
+	return n, db.row(ctx, countActive, []any{int64(o), micros(since)}, &n)
+}
+
+// Caseload counts the persons of the links that explain an account's accesses, by register.
+func (db *DB) Caseload(ctx context.Context, a ecluse.AccountID, at time.Time) (map[ecluse.RegisterID]int, error) {
+	out := map[ecluse.RegisterID]int{}
+	err := db.query(ctx, countCaseload, func(rows *sql.Rows) error {
+		var r ecluse.RegisterID
+		var n int
+		err := rows.Scan(&r, &n)
+		out[r] = n
+		return err
+	}, int64(a), micros(at))
+	return out, err
+}
+
+func scanApproval(s scanner) (directory.Approval, error) {
+	var a directory.Approval
+	var requested, decided, expires int64
+	err := s.Scan(&a.ID, &a.Controller, &a.Kind, &a.Subject, &a.Body, &a.Summary, &a.RequestedBy, &a.Requester, &requested,
+		&a.DecidedBy, &decided, &a.State, &expires)
+	a.RequestedAt, a.DecidedAt, a.Expires = fromMicros(requested), fromMicros(decided), fromMicros(expires)
+	return a, err
+}
+
+// Approvals are a controller's requests in a state, without their bodies.
+func (db *DB) Approvals(ctx context.Context, c ecluse.ControllerID, state string) ([]directory.Approval, error) {
+	return list(ctx, db, readApprovals, scanApproval, state, int64(c))
+}
+
+// Approval is one request: directory.ErrNotFound.
+func (db *DB) Approval(ctx context.Context, id ecluse.ApprovalID) (directory.Approval, error) {
+	return one(ctx, db, readApproval, scanApproval, directory.ErrNotFound, int64(id))
+}
+
+func scanReview(s scanner) (directory.Review, error) {
+	var r directory.Review
+	var at, decided int64
+	err := s.Scan(&r.ID, &r.Entry, &at, &r.Controller, &r.Organisation, &r.Account, &r.AccountName, &r.Register, &r.Kind, &r.Purpose,
+		&r.Motive, &r.Text, &r.State, &r.DecidedBy, &decided)
+	r.At, r.DecidedAt = fromMicros(at), fromMicros(decided)
+	return r, err
+}
+
+// ReviewsOfOrganisation are the oldest 200 pending reviews of an organisation.
+func (db *DB) ReviewsOfOrganisation(ctx context.Context, o ecluse.OrganisationID) ([]directory.Review, error) {
+	return list(ctx, db, reviewsOfOrganisation, scanReview, int64(o))
+}
+
+// ReviewsOfController are the oldest 200 pending reviews of tier 3 and of emergencies.
+func (db *DB) ReviewsOfController(ctx context.Context, c ecluse.ControllerID) ([]directory.Review, error) {
+	return list(ctx, db, reviewsOfController, scanReview, int64(c))
+}
+
+// Review is one review: directory.ErrNotFound.
+func (db *DB) Review(ctx context.Context, id ecluse.ReviewID) (directory.Review, error) {
+	return one(ctx, db, readReview, scanReview, directory.ErrNotFound, int64(id))
+}
+
+// PendingReviews counts an account's tier-3 disclosures that wait for a review.
+func (db *DB) PendingReviews(ctx context.Context, a ecluse.AccountID, r ecluse.RegisterID) (int, error) {
+	var n int
+	return n, db.row(ctx, countReviews, []any{int64(a), int64(r)}, &n)
+}
+
+func scanInvitation(s scanner) (directory.Invitation, error) {
+	var i directory.Invitation
+	var created, ends, used int64
+	err := s.Scan(&i.Hash, &i.Account, &created, &ends, &used)
+	i.Created, i.Ends, i.UsedAt = fromMicros(created), fromMicros(ends), fromMicros(used)
+	return i, err
+}
+
+// Invitations are a controller's unused invitations.
+func (db *DB) Invitations(ctx context.Context, c ecluse.ControllerID) ([]directory.Invitation, error) {
+	return list(ctx, db, readInvitations, scanInvitation, int64(c))
+}
+
+// PutController writes a new body.
+func (t *Tx) PutController(ctx context.Context, c directory.Controller) error {
+	return t.exec(ctx, putController, int64(c.ID), c.Code, c.Name, c.DPO)
+}
+
+// PutOrganisation writes an organisation or site, new or changed.
+func (t *Tx) PutOrganisation(ctx context.Context, o directory.Organisation) error {
+	return t.exec(ctx, putOrganisation, int64(o.ID), int64(o.Controller), int64(o.Parent), o.Code, o.Kind, o.SIRET, o.Name, o.Territory, o.Phone, o.State)
+}
+
+// PutAgreement writes an agreement, new or changed.
+func (t *Tx) PutAgreement(ctx context.Context, a directory.Agreement) error {
+	return t.exec(ctx, putAgreement, int64(a.ID), int64(a.Organisation), int64(a.Register), a.Code, a.Purposes, int64(a.Fields),
+		a.Territory, a.Limits, micros(a.Starts), micros(a.Ends), a.State, int64(a.Entry), a.MAC)
+}
+
+// PutAccount writes an account, new or changed.
+func (t *Tx) PutAccount(ctx context.Context, a directory.Account) error {
+	var sub any
+	if a.Sub != "" {
+		sub = a.Sub
+	}
+	return t.exec(ctx, putAccount, int64(a.ID), int64(a.Controller), int64(a.Organisation), int64(a.Site), a.Kind, a.State, a.IDP, sub,
+		a.Email, a.GivenName, a.UsualName, int64(a.RequestedBy), int64(a.ApprovedBy), a.Installed, micros(a.Created), micros(a.Starts),
+		micros(a.Ends), micros(a.ActiveAt), int64(a.Entry), a.MAC)
+}
+
+// PutGrant writes a grant; one that is there stays as it is.
+func (t *Tx) PutGrant(ctx context.Context, g directory.Grant) error {
+	return t.exec(ctx, putGrant, int64(g.Account), int64(g.Agreement), string(g.Role), int64(g.RequestedBy), int64(g.ApprovedBy),
+		micros(g.Created), micros(g.Ends), int64(g.Entry), g.MAC)
+}
+
+// InsertApproval writes a pending request.
+func (t *Tx) InsertApproval(ctx context.Context, a directory.Approval) error {
+	return t.exec(ctx, insertApproval, int64(a.ID), int64(a.Controller), a.Kind, a.Subject, a.Body, a.Summary, int64(a.RequestedBy),
+		a.Requester, micros(a.RequestedAt), micros(a.Expires))
+}
+
+// DecideApproval moves a pending request on: directory.ErrDecided otherwise.
+func (t *Tx) DecideApproval(ctx context.Context, id ecluse.ApprovalID, by ecluse.AccountID, state string, at time.Time) error {
+	return decided(t.execOne(ctx, decideApproval, int64(id), int64(by), micros(at), state))
+}
+
+func decided(err error) error {
+	if errors.Is(err, errNotOne) {
+		return directory.ErrDecided
+	}
+	return err
+}
+
+// LinksApplied notes how many links of a batch were made.
+func (t *Tx) LinksApplied(ctx context.Context, id ecluse.ApprovalID, count int) error {
+	return t.execOne(ctx, linksApplied, int64(id), count)
+}
+
+// InsertInvitation writes an invitation.
+func (t *Tx) InsertInvitation(ctx context.Context, i directory.Invitation) error {
+	return t.exec(ctx, insertInvitation, i.Hash, int64(i.Account), micros(i.Created), micros(i.Ends))
+}
+
+// Invitation reads an invitation by the hash of its token: directory.ErrInvitationUnknown.
+func (t *Tx) Invitation(ctx context.Context, hash []byte) (directory.Invitation, error) {
+	var found []directory.Invitation
+	err := t.query(ctx, readInvitation, func(rows *sql.Rows) error {
+		i, err := scanInvitation(rows)
+		found = append(found, i)
+		return err
+	}, hash)
+	if err == nil && len(found) == 0 {
+		err = directory.ErrInvitationUnknown
+	}
+	if err != nil {
+		return directory.Invitation{}, err
+	}
+	return found[0], nil
+}
+
+// UseInvitation spends an invitation: directory.ErrInvitationUsed.
+func (t *Tx) UseInvitation(ctx context.Context, hash []byte, at time.Time) error {
+	if err := t.execOne(ctx, useInvitation, hash, micros(at)); errors.Is(err, errNotOne) {
+		return directory.ErrInvitationUsed
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// InsertLink writes one link.
+func (t *Tx) InsertLink(ctx context.Context, l directory.Link) error {
+	return t.InsertLinks(ctx, []directory.Link{l})
+}
+
+// InsertLinks writes links, at most directory.LinkChunk at a time.
+func (t *Tx) InsertLinks(ctx context.Context, links []directory.Link) error {
+	if len(links) > directory.LinkChunk {
+		return fmt.Errorf("insert links: %d at once", len(links))
+	}
+	args := make([]any, 0, 13*len(links))
+	for _, l := range links {
+		args = append(args, int64(l.ID), int64(l.Register), int64(l.Person), int64(l.Account), int64(l.Site), int64(l.Organisation), l.Kind,
+			int64(l.MadeBy), micros(l.MadeAt), int64(l.Entry), micros(l.Starts), micros(l.Ends), l.MAC)
+	}
+	return t.bulkExec(ctx, insertLinks, len(links), args)
+}
+
+// LinksMade counts the links from one maker to one receiver since an instant.
+func (t *Tx) LinksMade(ctx context.Context, by, receiver ecluse.AccountID, since time.Time) (int, error) {
+	var n int
+	return n, t.row(ctx, linksMade, []any{int64(by), int64(receiver), micros(since)}, &n)
+}
+
+// DecideReview moves a pending review on: directory.ErrDecided otherwise.
+func (t *Tx) DecideReview(ctx context.Context, id ecluse.ReviewID, by ecluse.AccountID, state string, at time.Time) error {
+	return decided(t.execOne(ctx, decideReview, int64(id), int64(by), micros(at), state))
+}
