@@ -71,7 +71,13 @@ func (s *Service) Draft(w http.ResponseWriter, r *http.Request, c Caller, path s
 	return d.Values, true
 }
 
-// draftBound ties a draft to an account and a page.
+// draftBound ties a draft to an account and a page, in whatever language the page is asked for.
 func draftBound(account ecluse.AccountID, path string) []byte {
-	return append(binary.BigEndian.AppendUint64(nil, uint64(account)), localPath(path)...)
+	path = localPath(path)
+	if u, err := url.Parse(path); err == nil {
+		q := u.Query()
+		q.Del("lang")
+		path = u.Path + "?" + q.Encode()
+	}
+	return append(binary.BigEndian.AppendUint64(nil, uint64(account)), path...)
 }

@@ -329,7 +329,7 @@ func (w *world) doors(s *signin.Service) http.Handler {
 			fmt.Fprintf(rw, "nobody: %v locked=%v account=%d", err, c.Locked, c.Account)
 			return
 		}
-		values, _ := s.Draft(rw, r, c, r.URL.Path)
+		values, _ := s.Draft(rw, r, c, r.URL.RequestURI())
 		fmt.Fprintf(rw, "account=%d session=%d acr=%s assured=%v strong=%v path=%s draft=%s", c.Account, c.Session, c.ACR, c.Assured, c.Strong, r.URL.Path, values.Get("text"))
 	})
 	return http.NewCrossOriginProtection().Handler(mux)

@@ -164,6 +164,14 @@ func TestADraftIsOfOnePageAndHalfAnHour(t *testing.T) {
 	}
 }
 
+func TestADraftIsGivenBackInAnotherLanguageToo(t *testing.T) {
+	w := newWorld(t, nil)
+	w.get("/sign-in/proconnect?login_hint=" + alice)
+	w.clock.advance(15 * time.Minute)
+	w.post("/case/7", url.Values{"text": {"she lost her file"}})
+	w.want(w.get("/sign-in/proconnect?lang=en&return=/case/7&login_hint="+alice), "draft=she lost her file")
+}
+
 func TestATextTooLongForADraftIsSaidToBe(t *testing.T) {
 	w := newWorld(t, nil)
 	w.get("/sign-in/proconnect?login_hint=" + alice)

@@ -90,7 +90,7 @@ func (db *DB) SaveSession(ctx context.Context, s signin.Session, replaces ecluse
 		return t.exec(ctx, signedIn, int64(s.Account), micros(s.SteppedAt))
 	})
 	if err != nil {
-		return 0, err
+		return 0, busyOr("save session", err)
 	}
 	return id, nil
 }
@@ -120,7 +120,11 @@ func (t *Tx) putSession(ctx context.Context, s signin.Session, id ecluse.Session
 
 // TouchSession implements signin.Store.
 func (db *DB) TouchSession(ctx context.Context, id ecluse.SessionID, now, idleEnds time.Time) error {
-	return db.short(ctx, func(t *Tx) error { return t.exec(ctx, touchSession, int64(id), micros(idleEnds), micros(now)) })
+	err := db.short(ctx, func(t *Tx) error { return t.exec(ctx, touchSession, int64(id), micros(idleEnds), micros(now)) })
+	if err != nil {
+		return busyOr("touch session", err)
+	}
+	return nil
 }
 
 // RevokeSessions implements signin.Store. All of an account's sessions end under the head lock: no
@@ -149,5 +153,8 @@ func (db *DB) RevokeSessions(ctx context.Context, account ecluse.AccountID, sess
 	} else {
 		err = db.Locked(ctx, now, func(tx ledger.Tx) error { return revoke(tx.(*Tx)) })
 	}
-	return int(n), err
+	if err != nil {
+		return 0, busyOr("revoke sessions", err)
+	}
+	return int(n), nil
 }
