@@ -2,67 +2,69 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"ecluse"
 	"ecluse/internal/ledger"
 )
 
-// Founding is what a new installation starts from: the bodies, and the two access officers of the
-// first of them without whom nothing can be approved.
-type Founding struct {
-	Controllers []Controller // Code, Name, DPO; identifiers are allotted
-	Officers    []AccountChange
-}
+// ErrFounded: the body has accounts already.
+var ErrFounded = errors.New("the body has its first accounts already")
 
-// FoundingTx is what a founding needs of its transaction.
-type FoundingTx interface {
-	PutController(ctx context.Context, c Controller) error
-}
-
-// Found writes the bodies and the invited access officers. Each body needs two officers of its own;
-// Officers[i].Organisation names the body's code. It refuses a directory that has controllers.
-func (d *Directory) Found(ctx context.Context, f Founding) ([]Controller, error) {
-	existing, err := d.rows.Controllers(ctx)
+// Found writes the first accounts of an installation: the access officers (and other staff) without
+// whom nothing can be approved. Each one's Organisation names its body by code; each body named needs
+// two access officers. It is the only change without a second pair of eyes, and refuses a body that has
+// any account.
+func (d *Directory) Found(ctx context.Context, staff []AccountChange) error {
+	controllers, err := d.rows.Controllers(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the controllers: %w", err)
+		return fmt.Errorf("read the controllers: %w", err)
 	}
-	if len(existing) > 0 {
-		return nil, fmt.Errorf("found the directory: %w", ErrDecided)
+	bodies := map[string]ecluse.ControllerID{}
+	for _, c := range controllers {
+		bodies[c.Code] = c.ID
+	}
+	officers := map[string]int{}
+	for _, s := range staff {
+		if _, ok := bodies[s.Organisation]; !ok {
+			return fmt.Errorf("the body %q: %w", s.Organisation, ErrNotFound)
+		}
+		for _, r := range s.Roles {
+			if r == ecluse.RoleAccessOfficer {
+				officers[s.Organisation]++
+			}
+		}
+	}
+	for code, count := range officers {
+		there, err := d.rows.Accounts(ctx, bodies[code])
+		if err != nil {
+			return fmt.Errorf("read the accounts: %w", err)
+		}
+		if len(there) > 0 || count < 2 {
+			return fmt.Errorf("found %s with %d access officers: %w", code, count, errors.Join(ErrFounded, ErrOfficers))
+		}
 	}
 	_, err = d.ledger.Append(ctx, ledger.Candidate{
 		Kind: ledger.KindDirectory, Revision: ledger.AnyRevision, NewRevision: true, Detail: ledger.Detail{What: "found"},
-		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error { return d.found(ctx, tx, e, f) },
+		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+			return d.found(ctx, tx, e, bodies, staff)
+		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return d.rows.Controllers(ctx)
+	return err
 }
 
-func (d *Directory) found(ctx context.Context, tx ledger.Tx, e *ledger.Entry, f Founding) error {
-	bodies := map[string]ecluse.ControllerID{}
-	for _, c := range f.Controllers {
-		c.ID = ecluse.ControllerID(tx.Allot(1))
-		bodies[c.Code] = c.ID
-		if err := tx.(FoundingTx).PutController(ctx, c); err != nil {
-			return err
-		}
-	}
-	for _, o := range f.Officers {
-		id, ok := bodies[o.Organisation]
-		if !ok {
-			return fmt.Errorf("the officer's body %q: %w", o.Organisation, ErrNotFound)
-		}
-		w := &writer{directory: d, tx: tx, entry: e, change: applied{approval: Approval{Controller: id}}}
+func (d *Directory) found(ctx context.Context, tx ledger.Tx, e *ledger.Entry, bodies map[string]ecluse.ControllerID, staff []AccountChange) error {
+	for _, s := range staff {
+		w := &writer{directory: d, tx: tx, entry: e, change: applied{approval: Approval{Controller: bodies[s.Organisation]}}}
 		w.change.Installation = true
-		o.Organisation = ""
-		a := w.newAccount(o)
-		a.GivenName, a.UsualName, a.Entry = o.GivenName, o.UsualName, e.N
+		s.Organisation = ""
+		a := w.newAccount(s)
+		a.GivenName, a.UsualName, a.Entry = s.GivenName, s.UsualName, e.N
 		if err := w.save(ctx, a, true); err != nil {
 			return err
 		}
-		if err := w.grants(ctx, o, a); err != nil {
+		if err := w.grants(ctx, s, a); err != nil {
 			return err
 		}
 	}

@@ -7,17 +7,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/ledger"
-)
-
-// MaxPendingReviews is how many tier-3 disclosures of one account may wait for a review before the
-// next one has to (reason tier.review_pending).
-const MaxPendingReviews = 5
-
-// Kinds of reviews.
-const (
-	ReviewOutside     = "outside"     // tier 2: told to the account manager
-	ReviewUnexplained = "unexplained" // tier 3: to be accepted or contested
-	ReviewEmergency   = "emergency"   // told to the account manager and to the duty officer at once
+	"ecluse/internal/policy"
 )
 
 // textDomain seals the free text of a justification.
@@ -33,7 +23,7 @@ type Review struct {
 	Account      ecluse.AccountID
 	AccountName  string
 	Register     ecluse.RegisterID
-	Kind         string
+	Kind         string // policy.ReviewOutside …
 	Purpose      ecluse.Purpose
 	Motive       string
 	Text         []byte // sealed
@@ -99,7 +89,7 @@ func (d *Directory) review(ctx context.Context, by Actor, id ecluse.ReviewID) (S
 		return s, r, ErrNotFound
 	}
 	manager := s.Has(ecluse.RoleAccountManager) && r.Organisation == s.Organisation.ID
-	officer := s.Has(ecluse.RoleSecurityOfficer) && r.Controller == s.Controller.ID && r.Kind != ReviewOutside
+	officer := s.Has(ecluse.RoleSecurityOfficer) && r.Controller == s.Controller.ID && r.Kind != policy.ReviewOutside
 	if r.Account == by.Account || !manager && !officer || s.Account.State != Active {
 		return s, r, ErrNotFound
 	}

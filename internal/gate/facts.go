@@ -171,9 +171,10 @@ func charge(s directory.Standing, reg *register.Register, act budget.Act, l budg
 	}
 }
 
-// limitsAt are the limits of an account in a register: the highest of its running mandates there.
+// limitsAt are the limits of an account in a register: the highest of its running mandates there, zero
+// without any.
 func limitsAt(s directory.Standing, reg *register.Register, at time.Time) budget.Limits {
-	return policy.Limits(s.Mandates, reg.ID, at)
+	return policy.Decide(policy.Facts{At: at, Mandates: s.Mandates, Register: reg.ID}).Limits
 }
 
 func outcomes(f facts, decisions []policy.Decision, results []ledger.Result, values []register.Values) []Outcome {

@@ -97,7 +97,7 @@ func (g *Gate) linkOf(ctx context.Context, r LinkRequest, f facts) (directory.Li
 	if err != nil {
 		return directory.Link{}, fmt.Errorf("read the receiver's standing: %w", err)
 	}
-	if !policy.Mandated(s.Mandates, f.register.ID, f.at) {
+	if limitsAt(s, f.register, f.at) == (budget.Limits{}) {
 		return directory.Link{}, fmt.Errorf("%w: the receiver has no running agreement on this register", ErrLink)
 	}
 	return directory.Link{
@@ -106,20 +106,22 @@ func (g *Gate) linkOf(ctx context.Context, r LinkRequest, f facts) (directory.Li
 	}, nil
 }
 
-// linkCandidate is the entry of a link: allowed to whoever could open the person without further
-// justification than being of the same organisation.
+// linkCandidate is the entry of a link: allowed to whoever is of the person's own organisation.
 func (g *Gate) linkCandidate(f facts, l directory.Link) ledger.Candidate {
 	c := f.candidate(ledger.KindDirectory)
 	c.Detail.What, c.Detail.Subject = "link "+l.Kind, int64(l.Account)
 	p := f.policy[0]
+	p.Act = budget.MakeLink
 	d := policy.Decide(p)
-	unjustified := len(d.Reasons) == 1 && d.Reasons[0] == ecluse.ReasonJustificationRequired
-	if !d.Allow && (!unjustified || p.Person.Tier > ecluse.SameOrganisation) {
+	if d.Allow && p.Person.Tier > ecluse.SameOrganisation {
+		d.Allow, d.Reasons = false, []ecluse.Reason{ecluse.ReasonJustificationRequired}
+	}
+	if !d.Allow {
 		c.Decision, c.Reasons = ledger.Deny, d.Reasons
 		return c
 	}
 	c.Decision, c.Person, c.Tier = ledger.Allow, l.Person, p.Person.Tier
-	ch := charge(f.standing, f.register, budget.MakeLink, limitsAt(f.standing, f.register, f.at))
+	ch := charge(f.standing, f.register, budget.MakeLink, d.Limits)
 	c.Charge, c.Effect = &ch, g.directory.Linking(l)
 	return c
 }
@@ -134,4 +136,3 @@ func (g *Gate) refuseLink(ctx context.Context, f facts) (LinkOutcome, error) {
 	}
 	return LinkOutcome{Reasons: c.Reasons, Receipt: results[0].ID}, nil
 }
-

@@ -50,6 +50,7 @@ type search struct {
 	register *register.Register
 	at       time.Time
 	standing directory.Standing
+	facts    policy.Facts // of the caller
 	decision policy.Decision
 	charged  bool            // looked beyond the caller's own persons
 	refused  []ecluse.Reason // nobody can be shown
@@ -95,7 +96,7 @@ func (g *Gate) maySearch(ctx context.Context, s *search) error {
 	}
 	limits := limitsAt(s.standing, s.register, s.at)
 	f.BudgetSpent = budget.Spent(&row.Meter, charge(s.standing, s.register, budget.Search, limits), s.at)
-	s.decision = policy.Decide(f)
+	s.facts, s.decision = f, policy.Decide(f)
 	return nil
 }
 
@@ -181,7 +182,7 @@ func (g *Gate) covered(ctx context.Context, s *search, ids []ecluse.PersonID) (m
 	links = g.directory.ValidLinks(links)
 	out := map[ecluse.PersonID]found{}
 	for _, p := range people {
-		if !p.Found || !policy.Covered(s.standing.Mandates, s.register.ID, s.Purpose, p.Territory, s.at) {
+		if !p.Found || !s.facts.Covers(p.Territory) {
 			continue
 		}
 		theirs := slices.DeleteFunc(slices.Clone(links), func(l directory.Link) bool { return l.Person != p.ID })

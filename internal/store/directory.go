@@ -53,7 +53,6 @@ var (
 
 // Statements that change the directory, inside a locked transaction.
 var (
-	putController   = define("put controller", `INSERT INTO controllers (id, code, name, dpo) VALUES ($1, $2, $3, $4)`)
 	putOrganisation = define("put organisation", `INSERT INTO organisations (`+organisationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (id) DO UPDATE SET parent_id = excluded.parent_id, kind = excluded.kind, siret = excluded.siret, name = excluded.name,
 		territory = excluded.territory, phone = excluded.phone, state = excluded.state`)
@@ -274,11 +273,6 @@ func scanInvitation(s scanner) (directory.Invitation, error) {
 // Invitations are a controller's unused invitations.
 func (db *DB) Invitations(ctx context.Context, c ecluse.ControllerID) ([]directory.Invitation, error) {
 	return list(ctx, db, readInvitations, scanInvitation, int64(c))
-}
-
-// PutController writes a new body.
-func (t *Tx) PutController(ctx context.Context, c directory.Controller) error {
-	return t.exec(ctx, putController, int64(c.ID), c.Code, c.Name, c.DPO)
 }
 
 // PutOrganisation writes an organisation or site, new or changed.

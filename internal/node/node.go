@@ -1,0 +1,167 @@
+// Package node assembles one process of an installation: database, keys, ledger, directory, registers,
+// gate, and the background work that keeps them honest (checkpoints, clock guard, interrupted batches).
+// Every command that touches an installation opens a Node; serve.go adds the doors.
+//
+// Invariant: a node does not open on the wrong key file, the wrong kind of database, an older schema,
+// or a ledger below the newest checkpoint that it knows.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"ecluse/internal/config"
+	"ecluse/internal/directory"
+	"ecluse/internal/gate"
+	"ecluse/internal/host"
+	"ecluse/internal/keys"
+	"ecluse/internal/ledger"
+	"ecluse/internal/register"
+	"ecluse/internal/store"
+)
+
+// Node is an opened installation. Safe for concurrent use. Close it.
+type Node struct {
+	Config    *config.Config
+	Keys      *keys.Keys
+	Store     *store.DB
+	Ledger    *ledger.Ledger
+	Notary    *ledger.Notary
+	Directory *directory.Directory
+	Registers *register.Registers
+	Gate      *gate.Gate
+	Clock     *Clock
+	Counts    *host.Counts
+	Log       *slog.Logger
+	Instance  store.Instance
+}
+
+// Options of Open.
+type Options struct {
+	Config *config.Config
+	Now    func() time.Time // the machine's clock, with its monotonic reading
+	Log    *slog.Logger
+	Demo   bool        // a demo's database, and only that
+	Hooks  store.Hooks // tests
+	// FakeClock says that Now is not the machine's clock (tests): it is not compared with the database's.
+	FakeClock bool
+	// AcceptClock writes an entry that an operator accepts the present clock, though it departs from
+	// what the ledger or the database says.
+	AcceptClock bool
+}
+
+// Open opens an installation. Errors name what is wrong: keys.ErrMode, store.ErrNotMigrated,
+// store.ErrNoInstance, store.ErrWrongKeys, store.ErrDemo, store.ErrUnsafe, ledger.ErrRolledBack,
+// ErrClock.
+func Open(ctx context.Context, o Options) (_ *Node, err error) {
+	n := &Node{Config: o.Config, Log: o.Log, Counts: host.NewCounts()}
+	defer func() {
+		if err != nil {
+			n.Close()
+		}
+	}()
+	if n.Keys, err = keys.Open(o.Config.Keys.File); err != nil {
+		return nil, err
+	}
+	if n.Store, err = store.Open(ctx, o.Config.Database.URL, o.Hooks); err != nil {
+		return nil, err
+	}
+	if err = n.Store.Ready(ctx); err != nil {
+		return nil, err
+	}
+	if n.Instance, err = n.Store.Instance(ctx); err != nil {
+		return nil, err
+	}
+	if err = n.Instance.Belongs(n.Keys.Check(), o.Demo); err != nil {
+		return nil, err
+	}
+	if err = n.Store.CheckDurability(ctx); err != nil {
+		return nil, err
+	}
+	if n.Clock, err = newClock(ctx, o, n.Store, n.Instance.ClockOffset); err != nil {
+		return nil, err
+	}
+	n.assemble()
+	if n.Notary, err = ledger.NewNotary(ctx, n.Store, n.Keys, n.CheckpointFile()); err != nil {
+		return nil, err
+	}
+	if o.AcceptClock {
+		_, err = n.Ledger.Append(ctx, ledger.Candidate{Kind: ledger.KindClock, Revision: ledger.AnyRevision, Detail: ledger.Detail{What: "accepted"}})
+	}
+	return n, err
+}
+
+// assemble makes the rooms, from right to left.
+func (n *Node) assemble() {
+	now := n.Clock.Now
+	n.Ledger = ledger.New(n.Store, n.Keys, ledger.Options{
+		Now: now, Log: n.Log, Admitting: n.Clock.Check,
+		Watch: ledger.Watch{Batch: n.Counts.Batch, Refusal: n.Counts.Refusal, Revision: func(rev int64) { n.Directory.Revised(rev) }},
+	})
+	n.Directory = directory.New(n.Store, n.Ledger, n.Keys, now, n.Log)
+	n.Registers = register.New(n.Store, n.Keys, now)
+	n.Gate = gate.New(n.Directory, n.Registers, n.Ledger, n.Store, n.Keys, now, n.Log)
+	n.Counts.Queue(n.Ledger.QueueLength)
+}
+
+// CheckpointFile is where this node keeps the newest checkpoint: beside the configuration, never in
+// the database.
+func (n *Node) CheckpointFile() string {
+	return filepath.Join(filepath.Dir(n.Config.Path()), "checkpoint")
+}
+
+// Run does the background work until ctx ends: signs checkpoints, guards the clock, and finishes
+// batches of links that an interruption left half applied.
+func (n *Node) Run(ctx context.Context) {
+	go n.Clock.run(ctx, n.Log)
+	go func() {
+		if err := n.Directory.ResumeLinks(ctx); err != nil && ctx.Err() == nil {
+			n.Log.Error("an approved batch of links is not finished", "error", err)
+		}
+	}()
+	n.Notary.Run(ctx, func(err error) {
+		n.Log.Error("no checkpoint could be signed", "error", err)
+		if errors.Is(err, ledger.ErrRolledBack) {
+			n.Clock.stop(err)
+		}
+	})
+}
+
+// Ready says whether this node can serve: nil, or why not.
+func (n *Node) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := n.Clock.Check(); err != nil {
+		return err
+	}
+	if err := n.Store.Ping(ctx); err != nil {
+		return fmt.Errorf("the database does not answer: %w", err)
+	}
+	if left := n.Keys.LastPeriod().Sub(n.Clock.Now()); left < 90*24*time.Hour {
+		return fmt.Errorf("the key file's period keys end in %d days: run ecluse retention", int(left.Hours()/24))
+	}
+	return nil
+}
+
+// Close stops the ledger's writer, signs what it wrote, and closes the database.
+func (n *Node) Close() {
+	if n.Ledger != nil {
+		n.Ledger.Close()
+	}
+	if n.Notary != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := n.Notary.Sign(ctx); err != nil {
+			n.Log.Error("the last checkpoint could not be signed", "error", err)
+		}
+	}
+	if n.Store != nil {
+		if err := n.Store.Close(); err != nil {
+			n.Log.Error("the database did not close", "error", err)
+		}
+	}
+}
