@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/budget"
+)
+
+// Mandate is what one grant of an account lets it do under one agreement: register x purposes x
+// territory, and the most fields that the agreement lets out. Only mandates of role agent open
+// records; whoever manages accounts or investigates does not read by that right.
+type Mandate struct {
+	Agreement ecluse.AgreementID
+	Register  ecluse.RegisterID
+	Purposes  []ecluse.Purpose
+	Fields    ecluse.FieldSet
+	Territory Territory
+	// Starts and Ends bound agreement and grant together; zero = no such bound. Ends is excluded.
+	Starts, Ends time.Time
+	// Running is false where the agreement or the grant was ended or is not active, whatever the dates.
+	Running bool
+	Limits  budget.Limits // of the agreement, before any quarter
+	Role    ecluse.Role
+	// Since is when the account or the grant came into being, whichever is later: younger than
+	// budget.Probation means a quarter of the limits, unless the installation batch confirmed it.
+	Since     time.Time
+	Installed bool
+}
+
+// Runs reports whether the mandate is in force at an instant.
+func (m *Mandate) Runs(at time.Time) bool { return m.Running && within(at, m.Starts, m.Ends) }
+
+// opens reports whether the mandate is one to open records of a register.
+func (m *Mandate) opens(register ecluse.RegisterID) bool {
+	return m.Register == register && m.Role == ecluse.RoleAgent
+}
+
+// Limits of an account in a register: budget by budget the highest of its running mandates, a quarter
+// where a mandate is young; zero, which admits nothing, if none is running. The purpose plays no
+// part: budgets are the account's.
+func Limits(mandates []Mandate, register ecluse.RegisterID, at time.Time) (l budget.Limits) {
+	for i := range mandates {
+		if m := &mandates[i]; m.opens(register) && m.Runs(at) {
+			l = l.Max(budget.InForce(m.Limits, m.Since, m.Installed, at))
+		}
+	}
+	return l
+}
+
+func within(at, starts, ends time.Time) bool {
+	return !at.Before(starts) && (ends.IsZero() || at.Before(ends))
+}
+
+// Territory is a list of codes: each covers itself and what lies below it, level by level, with
+// hyphens between the levels. "*" covers everything; the empty territory covers nothing.
+type Territory []string
+
+// ParseTerritory reads codes separated by white space, as agreements write them.
+func ParseTerritory(s string) Territory { return strings.Fields(s) }
+
+// String is the inverse of ParseTerritory.
+func (t Territory) String() string { return strings.Join(t, " ") }
+
+// Covers reports whether code lies in the territory: "93" covers "93" and "93-008", not "930". The
+// empty code lies in "*" only.
+func (t Territory) Covers(code string) bool {
+	return slices.ContainsFunc(t, func(area string) bool {
+		rest, below := strings.CutPrefix(code, area)
+		return area == "*" || area != "" && below && (rest == "" || rest[0] == '-')
+	})
+}
+
+// any reports whether the territory covers anything.
+func (t Territory) any() bool { return len(t) > 0 }
+
+// covering is the test for territories that cover code.
+func covering(code string) func(Territory) bool {
+	return func(t Territory) bool { return t.Covers(code) }
+}

@@ -1,0 +1,95 @@
+// Package policy decides: Decide(Facts) is a table of small named rules that allows, or denies with
+// every reason that the caller may be told. It is pure (no clock, database, network or randomness) and
+// holds no state; whatever it knows is in the Facts, and a denial is a value, not an error.
+//
+// The invariants: nothing is allowed unless every rule agrees; adding a restriction to the facts never
+// turns a denial into an allowance; and while a reason concerns the caller, nothing in the Decision
+// depends on the person, so that refusals are no oracle. An unknown person and one outside the mandate
+// get deeply equal Decisions.
+//
+// policy.go holds the words, decide.go the rules, mandate.go mandates and territories.
+package policy
+
+import (
+	"time"
+
+	"ecluse"
+	"ecluse/internal/budget"
+)
+
+// The states of an account, as the directory stores them. Any other state is as good as suspended.
+const (
+	StateActive    = "active"
+	StateInvited   = "invited" // not yet bound to an identity
+	StateSuspended = "suspended"
+	StateEnded     = "ended"
+)
+
+// What a justification must hold. Tier 2 asks for a motive of the register's pick-list, tier 3 also
+// for a text of MinTextRunes to MaxTextRunes; an account with MaxPendingReviews disclosures at tier 3
+// that nobody has looked at yet must wait.
+const (
+	MinTextRunes      = 20
+	MaxTextRunes      = 500
+	MaxPendingReviews = 5
+)
+
+// EmergencyMotives are the motives of an emergency, in the order in which pages show them. They are
+// the same in every register.
+var EmergencyMotives = [...]string{"danger", "minor_at_risk", "health", "missing"}
+
+// The reviews that an allowed disclosure opens (Decision.Review).
+const (
+	ReviewOutside     = "outside"     // tier 2: the account manager is told
+	ReviewUnexplained = "unexplained" // tier 3: somebody must look at it
+	ReviewEmergency   = "emergency"   // the account manager and the duty officer are told at once
+)
+
+// PersonFacts is what is known of the person that is asked for.
+type PersonFacts struct {
+	Found     bool
+	Territory string      // code, "" = none: then only a mandate for every territory covers it
+	Tier      ecluse.Tier // from links alone, computed by the gate
+}
+
+// Facts is everything that a decision rests on. The zero value is denied.
+type Facts struct {
+	At           time.Time
+	AccountState string
+	Starts, Ends time.Time // of the account; zero = no such bound
+	Assured      bool      // the identity was proven strongly enough in this session
+	Mandates     []Mandate // all of this account, running or not, of any register and role
+
+	Register        ecluse.RegisterID
+	Purpose         ecluse.Purpose
+	PurposeFields   ecluse.FieldSet // what the schema lets this purpose see; empty = no such purpose
+	EmergencyFields ecluse.FieldSet // what the schema lets an emergency see
+	Asked           ecluse.FieldSet // empty = whatever the purpose and the mandate allow
+
+	Act             budget.Act
+	EmergencyMotive string
+
+	Person PersonFacts // ignored for a search
+
+	Motive         string // of the justification, "" = none
+	MotiveKnown    bool   // it is in the register's pick-list
+	TextRunes      int    // length of its free text
+	PendingReviews int    // disclosures of this account at tier 3 that nobody has looked at
+
+	BudgetSpent []ecluse.Reason // budget.Spent: exhausted whoever the person is
+}
+
+// Decision is the answer. The zero value denies.
+type Decision struct {
+	Allow bool
+	// Reasons of a denial, never empty then: all that concern the caller, or else the first one that
+	// concerns the person. Nil if allowed.
+	Reasons []ecluse.Reason
+	// Fields that may leave, empty if denied. For a search and a link, by which none leaves: those that
+	// could.
+	Fields ecluse.FieldSet
+	// Limits of the account in the register (func Limits). They depend on the caller alone.
+	Limits budget.Limits
+	// Review that an allowed disclosure opens, "" = none.
+	Review string
+}
