@@ -146,7 +146,7 @@ var (
 	_ encoding.BinaryUnmarshaler = (*Meter)(nil)
 )
 
-// MarshalBinary returns the stored form: 3 bytes when empty, below 260 under the default limits. Equal
+// MarshalBinary returns the stored form: 2 bytes when empty, below 260 under the default limits. Equal
 // meters have equal bytes. It never fails.
 func (m Meter) MarshalBinary() ([]byte, error) { return m.AppendBinary(make([]byte, 0, 256)) }
 
