@@ -146,7 +146,6 @@ const (
 	ReasonAccountSuspended   Reason = "account.suspended"
 	ReasonAccountPending     Reason = "account.pending"
 	ReasonSessionExpired     Reason = "session.expired"
-	ReasonReviewPending      Reason = "tier.review_pending"
 	ReasonBudgetSearch       Reason = "budget.account.search"
 	ReasonBudgetTotal        Reason = "budget.account.total"
 	ReasonBudgetNew          Reason = "budget.account.new"
@@ -166,6 +165,7 @@ const (
 // recorded justification. PersonUnavailable covers the unknown and the out-of-mandate alike.
 const (
 	ReasonPersonUnavailable     Reason = "person.unavailable"
-	ReasonJustificationRequired Reason = "tier.justification_required"
+	ReasonJustificationRequired Reason = "tier.justification_required" // of an emergency without motive: caller-level
+	ReasonReviewPending         Reason = "tier.review_pending"
 	ReasonForbiddenByPreset     Reason = "policy.forbidden"
 )

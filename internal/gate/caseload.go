@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ecluse"
+	"ecluse/internal/budget"
 )
 
 // Caseload opens the rows of one page of the caller's own persons: 25 disclosures of the schema's row
@@ -38,7 +39,7 @@ func (g *Gate) Caseload(ctx context.Context, r CaseloadRequest) (CaseloadOutcome
 	}
 	return out, g.rows(ctx, r, ask{
 		Request:  Request{Caller: r.Caller, Register: r.Register, Purpose: r.Purpose, Channel: ecluse.ChannelCaseload},
-		register: reg, asked: reg.Schema.RowFields(), persons: own,
+		register: reg, act: budget.Disclose, asked: reg.Schema.RowFields(), persons: own,
 	}, &out)
 }
 

@@ -21,6 +21,7 @@ import (
 type ask struct {
 	Request
 	register *register.Register
+	act      budget.Act
 	asked    ecluse.FieldSet
 	persons  []ecluse.PersonID
 }
@@ -69,17 +70,22 @@ func (g *Gate) facts(ctx context.Context, a ask) (facts, error) {
 func (g *Gate) callerFacts(ctx context.Context, f facts) (policy.Facts, error) {
 	schema := f.register.Schema
 	p := callerFacts(f.standing, f.Caller, f.register, f.at)
-	p.Act, p.Purpose, p.Asked = budget.Disclose, f.Purpose, f.asked
+	p.Act, p.Purpose, p.Asked = f.act, f.Purpose, f.asked
 	if purpose, ok := schema.Purpose(f.Purpose); ok {
 		p.PurposeFields = purpose.Fields
 	}
 	p.EmergencyFields, p.EmergencyMotive = schema.EmergencyFields(), f.Emergency
-	if f.Emergency != "" {
-		p.Act = budget.Emergency
-	}
 	p.Motive, p.TextRunes = f.Motive, utf8.RuneCountInString(f.Text)
 	_, p.MotiveKnown = schema.Motive(f.Motive)
 	var err error
+	if f.act != budget.Disclose { // what is exhausted whoever the person may be is refused before anybody is looked up
+		if p.BudgetSpent, err = g.spent(ctx, f.standing, f.register, f.act, f.at); err != nil {
+			return p, err
+		}
+	}
+	if f.Text == "" {
+		return p, nil // tier 3, which alone may have to wait for reviews, needs a text anyway
+	}
 	if p.PendingReviews, err = g.directory.PendingReviews(ctx, f.Caller.Account, f.register.ID); err != nil {
 		return p, fmt.Errorf("count the reviews: %w", err)
 	}
@@ -91,6 +97,15 @@ func callerFacts(s directory.Standing, c signin.Caller, reg *register.Register, 
 		At: at, AccountState: s.Account.State, Starts: s.Account.Starts, Ends: s.Account.Ends, Assured: c.Assured,
 		Mandates: s.Mandates, Register: reg.ID,
 	}
+}
+
+// spent are the budgets that refuse an act whoever the person may be.
+func (g *Gate) spent(ctx context.Context, s directory.Standing, reg *register.Register, act budget.Act, at time.Time) ([]ecluse.Reason, error) {
+	row, err := g.links.Meter(ctx, ledger.Holder{ID: int64(s.Account.ID), Register: reg.ID})
+	if err != nil {
+		return nil, fmt.Errorf("read the meter: %w", err)
+	}
+	return budget.Spent(&row.Meter, charge(s, reg, act, limitsAt(s, reg, at)), at), nil
 }
 
 func decide(f facts) []policy.Decision {
@@ -174,7 +189,7 @@ func charge(s directory.Standing, reg *register.Register, act budget.Act, l budg
 // limitsAt are the limits of an account in a register: the highest of its running mandates there, zero
 // without any.
 func limitsAt(s directory.Standing, reg *register.Register, at time.Time) budget.Limits {
-	return policy.Decide(policy.Facts{At: at, Mandates: s.Mandates, Register: reg.ID}).Limits
+	return policy.Limits(s.Mandates, reg.ID, at)
 }
 
 func outcomes(f facts, decisions []policy.Decision, results []ledger.Result, values []register.Values) []Outcome {

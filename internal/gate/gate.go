@@ -85,7 +85,11 @@ func (g *Gate) Disclose(ctx context.Context, r Request) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	outcomes, err := g.pass(ctx, ask{Request: r, register: reg, asked: asked, persons: []ecluse.PersonID{person}})
+	act := budget.Disclose
+	if r.Emergency != "" {
+		act = budget.Emergency
+	}
+	outcomes, err := g.pass(ctx, ask{Request: r, register: reg, act: act, asked: asked, persons: []ecluse.PersonID{person}})
 	if err != nil {
 		return Outcome{}, err
 	}

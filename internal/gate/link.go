@@ -52,7 +52,7 @@ func (g *Gate) MakeLink(ctx context.Context, r LinkRequest) (LinkOutcome, error)
 	}
 	a := ask{
 		Request:  Request{Caller: r.Caller, Register: r.Register, Purpose: r.Purpose, Channel: r.Channel},
-		register: reg, persons: []ecluse.PersonID{person},
+		register: reg, act: budget.MakeLink, persons: []ecluse.PersonID{person},
 	}
 	for try := 1; ; try++ {
 		f, err := g.facts(ctx, a)
@@ -111,7 +111,6 @@ func (g *Gate) linkCandidate(f facts, l directory.Link) ledger.Candidate {
 	c := f.candidate(ledger.KindDirectory)
 	c.Detail.What, c.Detail.Subject = "link "+l.Kind, int64(l.Account)
 	p := f.policy[0]
-	p.Act = budget.MakeLink
 	d := policy.Decide(p)
 	if d.Allow && p.Person.Tier > ecluse.SameOrganisation {
 		d.Allow, d.Reasons = false, []ecluse.Reason{ecluse.ReasonJustificationRequired}

@@ -85,17 +85,15 @@ func (g *Gate) look(ctx context.Context, r SearchRequest, reg *register.Register
 
 // maySearch takes the caller-level decision, exhausted searches included.
 func (g *Gate) maySearch(ctx context.Context, s *search) error {
-	row, err := g.links.Meter(ctx, ledger.Holder{ID: int64(s.Caller.Account), Register: s.register.ID})
-	if err != nil {
-		return fmt.Errorf("read the meter: %w", err)
-	}
 	f := callerFacts(s.standing, s.Caller, s.register, s.at)
 	f.Act, f.Purpose = budget.Search, s.Purpose
 	if p, ok := s.register.Schema.Purpose(s.Purpose); ok {
 		f.PurposeFields = p.Fields
 	}
-	limits := limitsAt(s.standing, s.register, s.at)
-	f.BudgetSpent = budget.Spent(&row.Meter, charge(s.standing, s.register, budget.Search, limits), s.at)
+	var err error
+	if f.BudgetSpent, err = g.spent(ctx, s.standing, s.register, budget.Search, s.at); err != nil {
+		return err
+	}
 	s.facts, s.decision = f, policy.Decide(f)
 	return nil
 }
@@ -208,29 +206,36 @@ func (s *search) candidates() []ledger.Candidate {
 		base.Decision, base.Reasons = ledger.Deny, s.refused
 		return []ledger.Candidate{base}
 	}
-	list := make([]ledger.Candidate, len(s.hits))
-	for i, h := range s.hits {
-		list[i] = base
-		list[i].Person, list[i].Version, list[i].Tier = h.person, h.version, h.tier
-		if s.charged && s.register.Schema.MembershipSensitive {
-			c := charge(s.standing, s.register, budget.Disclose, s.decision.Limits)
-			c.Tier, c.Classes = h.tier, ecluse.ClassSet(0).With(ecluse.Identity)
-			list[i].Charge = &c
+	var list []ledger.Candidate
+	opened := s.charged && s.register.Schema.MembershipSensitive
+	if opened {
+		list = append(list, base)
+	}
+	for _, h := range s.hits {
+		c := base
+		c.Person, c.Version, c.Tier = h.person, h.version, h.tier
+		if opened {
+			ch := charge(s.standing, s.register, budget.Disclose, s.decision.Limits)
+			ch.Tier, ch.Classes = h.tier, ecluse.ClassSet(0).With(ecluse.Identity)
+			c.Charge = &ch
 		}
+		list = append(list, c)
 	}
 	return list
 }
 
-// found turns the committed results into what the caller is shown.
+// found turns the committed results into what the caller is shown: everything, or nothing.
 func (g *Gate) found(s *search, results []ledger.Result) (SearchOutcome, error) {
-	out := SearchOutcome{Receipt: results[0].ID, Readings: results[0].Readings, Allowed: results[0].Allowed, Reasons: results[0].Reasons}
+	out := SearchOutcome{Receipt: results[0].ID, Allowed: true}
+	for _, r := range results {
+		out.Readings = r.Readings
+		out.Allowed = out.Allowed && r.Allowed
+		out.Reasons = append(out.Reasons, r.Reasons...)
+	}
 	if !out.Allowed {
 		return out, nil
 	}
-	for i, h := range s.hits {
-		if !results[i].Allowed {
-			continue
-		}
+	for _, h := range s.hits {
 		handle, err := g.handle(s.Caller, s.register, h.person)
 		if err != nil {
 			return SearchOutcome{}, err
