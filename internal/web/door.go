@@ -1,0 +1,141 @@
+package web
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"time"
+
+	"ecluse"
+)
+
+// door takes a request from HTTP to the page and its answer back, checking who may come in.
+func (s *Site) door(route Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := s.newQuery(w, r)
+		q.route = route
+		defer s.recover(w, q)
+		a, err := s.pass(q, route)
+		if err != nil {
+			a = s.explain(q, err)
+		}
+		s.write(w, q, a)
+	})
+}
+
+// pass is the path of every page: the form, the caller, the standing, the role, the page.
+func (s *Site) pass(q *query, route Route) (answer, error) {
+	if q.Method == http.MethodPost {
+		q.Body = http.MaxBytesReader(q.w, q.Body, maxFormBytes)
+		if err := q.ParseForm(); err != nil {
+			return answer{}, errForm{err}
+		}
+	}
+	if err := s.identify(q); err != nil && !route.Access.Public {
+		return answer{}, err
+	}
+	if !route.Access.Public && !route.Access.admits(q.standing) {
+		return answer{}, ErrForbidden
+	}
+	return route.handle(q)
+}
+
+// identify finds the caller and where she stands.
+func (s *Site) identify(q *query) error {
+	caller, err := s.rooms.Sessions.FromRequest(q.Request)
+	if err != nil {
+		return err
+	}
+	standing, err := s.rooms.Directory.Standing(q.Context(), caller)
+	if err != nil {
+		return err
+	}
+	q.caller, q.standing, q.signedIn = caller, standing, true
+	return nil
+}
+
+// write sends an answer. A page is executed into memory first: shown whole or not at all.
+func (s *Site) write(w http.ResponseWriter, q *query, a answer) {
+	for _, c := range a.cookies {
+		http.SetCookie(w, c)
+	}
+	if a.redirect != "" {
+		w.Header().Set("Location", a.redirect)
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
+	if text, plain := a.data.(plainText); plain {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(a.status)
+		_, _ = w.Write([]byte(text))
+		return
+	}
+	var page bytes.Buffer
+	if err := s.templates.execute(&page, a.page, view{F: s.frame(q, a), P: a.data}); err != nil {
+		a = s.explain(q, err)
+		page.Reset()
+		if s.templates.execute(&page, a.page, view{F: s.frame(q, a), P: a.data}) != nil {
+			a.status = http.StatusInternalServerError
+		}
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", q.lang)
+	w.WriteHeader(a.status)
+	if q.Method != http.MethodHead {
+		_, _ = w.Write(page.Bytes())
+	}
+}
+
+// frame is what surrounds the page for this reader.
+func (s *Site) frame(q *query, a answer) frame {
+	f := frame{Lang: q.lang, Theme: q.theme, Back: a.back, Instance: s.config.Name, Demo: s.config.Demo != nil, Failed: a.failed, Area: a.page}
+	if f.Back == "" {
+		f.Back = q.URL.RequestURI()
+	}
+	if !q.signedIn {
+		return f
+	}
+	st := q.standing
+	f.Who = &who{Name: strings.TrimSpace(st.GivenName + " " + st.UsualName), Structure: st.Organisation, Controller: st.Controller}
+	if st.Site != "" && st.Site != st.Organisation {
+		f.Who.Structure = st.Organisation + " · " + st.Site
+	}
+	f.Idle = int(s.config.Idle / time.Second) // this request has just moved the idle lock
+	f.Nav = navigation(q)
+	return f
+}
+
+// navigation lists the places that the caller's roles open.
+func navigation(q *query) []navItem {
+	all := []struct {
+		href, key string
+		access    Access
+	}{
+		{"/desk", "nav.desk", agents},
+		{"/reviews", "nav.reviews", reviewers},
+		{"/approvals", "nav.approvals", approvers},
+		{"/me", "nav.me", member},
+		{"/aide", "nav.help", everybody},
+	}
+	var items []navItem
+	for _, i := range all {
+		if i.access.admits(q.standing) {
+			here := q.URL.Path == i.href || strings.HasPrefix(q.URL.Path, i.href+"/")
+			items = append(items, navItem{Href: i.href, Key: i.key, Current: here})
+		}
+	}
+	return items
+}
+
+// home is where a signed-in caller starts.
+func home(st Standing) string {
+	switch {
+	case st.Has(ecluse.RoleAgent):
+		return "/desk"
+	case st.Has(approvers.Roles...):
+		return "/approvals"
+	case st.Has(reviewers.Roles...):
+		return "/reviews"
+	}
+	return "/me"
+}

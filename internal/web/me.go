@@ -1,0 +1,113 @@
+package web
+
+import (
+	"strconv"
+
+	"ecluse"
+	"ecluse/internal/signin"
+)
+
+// mePage is what the caller may do, where she is signed in and what is written down about her.
+type mePage struct {
+	Name, Structure, Controller string
+	Roles                       []ecluse.Role
+	Rights                      []rightView
+	Last                        []signin.Connection
+	Open                        []sessionView
+	Notice                      string // revoked
+}
+
+// rightView is one grant in words.
+type rightView struct {
+	Register     Label
+	Role         ecluse.Role
+	Purposes     []Label
+	Fields       []Label
+	Starts, Ends machineTime
+	Running      bool
+	Meter        meterBox
+}
+
+type sessionView struct {
+	signin.Connection
+	Revoke string // POST
+}
+
+// shownConnections is how many sign-ins are looked through for the three last and those still open.
+const shownConnections = 30
+
+// me shows it.
+func (s *Site) me(q *query) (answer, error) {
+	all, err := s.rooms.Sessions.Connections(q.Context(), q.caller, shownConnections)
+	if err != nil {
+		return answer{}, err
+	}
+	f := s.frame(q, answer{})
+	page := mePage{Name: f.Who.Name, Structure: f.Who.Structure, Controller: f.Who.Controller, Roles: q.standing.Roles}
+	page.Last = all[:min(3, len(all))]
+	for _, c := range all {
+		if c.Open {
+			page.Open = append(page.Open, sessionView{Connection: c, Revoke: localPath("me", "sessions", sessionStamp(c), "revoke")})
+		}
+	}
+	if q.URL.Query().Get("done") == "revoked" {
+		page.Notice = "revoked"
+	}
+	for _, g := range q.standing.Grants {
+		right, err := s.viewGrant(q, g)
+		if err != nil {
+			return answer{}, err
+		}
+		page.Rights = append(page.Rights, right)
+	}
+	return show("me", page)
+}
+
+// viewGrant puts a grant into the schema's words.
+func (s *Site) viewGrant(q *query, g Grant) (rightView, error) {
+	v := rightView{Role: g.Role, Starts: machineTime{g.Starts}, Ends: machineTime{g.Ends}, Running: g.Running}
+	if g.Register == "" {
+		return v, nil
+	}
+	reg, err := s.rooms.Registers.ByCode(q.Context(), g.Register)
+	if err != nil {
+		return v, err
+	}
+	v.Register = reg.Schema.Label
+	for _, id := range g.Purposes {
+		label := Label{FR: string(id), EN: string(id)}
+		if p, ok := reg.Schema.Purpose(id); ok {
+			label = p.Label
+		}
+		v.Purposes = append(v.Purposes, label)
+	}
+	v.Fields = labels(reg.Schema, g.Fields)
+	if g.Running && g.Role == ecluse.RoleAgent {
+		readings, err := s.rooms.Gate.Meters(q.Context(), q.caller, g.Register)
+		if err != nil {
+			return v, err
+		}
+		v.Meter = newMeter(readings)
+	}
+	return v, nil
+}
+
+// revokeSession ends one of the caller's own sessions. The address names it by the instant of its
+// sign-in: session numbers are shown nowhere.
+func (s *Site) revokeSession(q *query) (answer, error) {
+	all, err := s.rooms.Sessions.Connections(q.Context(), q.caller, shownConnections)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, c := range all {
+		if sessionStamp(c) == q.PathValue("key") {
+			if _, err := s.rooms.Sessions.Revoke(q.Context(), q.caller.Account, c.Session); err != nil {
+				return answer{}, err
+			}
+			return redirect("/me?done=revoked")
+		}
+	}
+	return answer{}, ErrNotFound
+}
+
+func sessionStamp(c signin.Connection) string { return strconv.FormatInt(c.At.UnixMicro(), 36) }

@@ -1,0 +1,93 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/budget"
+)
+
+// refusalPage says no, why, what one may do now and whom to call. The texts are
+// reason.<code>.{title,message,remedy}; unknown and out of mandate read the same.
+type refusalPage struct {
+	Desk    deskHead
+	Reasons []ecluse.Reason
+	Receipt string
+	At      machineTime
+	Phone   string // the account manager's organisation
+	Duty    string // the duty officer
+	Call    string // whom the reasons point to: manager, duty, officer, nobody
+	Urgent  string // path of the emergency page, "" when it cannot help
+	Purpose string
+	Meter   meterBox
+}
+
+// refusal is what the gate said no with.
+type refusal struct {
+	reasons   []ecluse.Reason
+	receipt   string
+	readings  []budget.Reading
+	handle    string
+	emergency bool
+}
+
+// machineTime is an instant that templates show for people and for machines.
+type machineTime struct{ time.Time }
+
+// refuse shows a refusal. The status is always 403: it says nothing about the person.
+func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
+	page := refusalPage{
+		Desk: p.head(), Reasons: known403(no.reasons), Receipt: no.receipt, At: machineTime{s.now()}, Purpose: string(p.purpose.ID),
+		Phone: q.standing.ManagerPhone, Duty: q.standing.Duty, Meter: newMeter(no.readings),
+	}
+	page.Call = whomToCall(page.Reasons)
+	if no.handle != "" && !no.emergency {
+		page.Urgent = personPath(p.register.Code, no.handle, "emergency", "")
+	}
+	return answer{status: http.StatusForbidden, page: "refusal", data: page, failed: true, back: page.Desk.Home}, nil
+}
+
+// reasonsWithText are the reasons that have a page text.
+var reasonsWithText = []ecluse.Reason{
+	ecluse.ReasonAssuranceTooLow, ecluse.ReasonAgreementEnded, ecluse.ReasonPurposeNotCovered, ecluse.ReasonFieldNotCovered,
+	ecluse.ReasonAccountSuspended, ecluse.ReasonAccountPending, ecluse.ReasonSessionExpired, ecluse.ReasonReviewPending,
+	ecluse.ReasonBudgetSearch, ecluse.ReasonBudgetTotal, ecluse.ReasonBudgetNew, ecluse.ReasonBudgetOutside,
+	ecluse.ReasonBudgetUnexplained, ecluse.ReasonBudgetOrganisation, ecluse.ReasonBudgetBreaker, ecluse.ReasonBudgetLinks,
+	ecluse.ReasonEmergencyLimit, ecluse.ReasonSearchAmbiguous, ecluse.ReasonSearchTooBroad, ecluse.ReasonHandleExpired,
+	ecluse.ReasonDualControl, ecluse.ReasonPersonUnavailable, ecluse.ReasonJustificationRequired, ecluse.ReasonForbiddenByPreset,
+}
+
+// known403 keeps the reasons that have a text; one that has none reads as person.unavailable, which
+// says the least.
+func known403(reasons []ecluse.Reason) []ecluse.Reason {
+	var list []ecluse.Reason
+	for _, r := range reasons {
+		if !slices.Contains(reasonsWithText, r) {
+			r = ecluse.ReasonPersonUnavailable
+		}
+		if !slices.Contains(list, r) {
+			list = append(list, r)
+		}
+	}
+	if len(list) == 0 {
+		list = []ecluse.Reason{ecluse.ReasonPersonUnavailable}
+	}
+	return list
+}
+
+// whomToCall says who can change the first reason that somebody can change.
+func whomToCall(reasons []ecluse.Reason) string {
+	for _, r := range reasons {
+		switch r {
+		case ecluse.ReasonAgreementEnded, ecluse.ReasonPurposeNotCovered, ecluse.ReasonFieldNotCovered, ecluse.ReasonAccountPending,
+			ecluse.ReasonReviewPending, ecluse.ReasonBudgetTotal, ecluse.ReasonBudgetNew, ecluse.ReasonBudgetOutside,
+			ecluse.ReasonBudgetUnexplained, ecluse.ReasonBudgetOrganisation, ecluse.ReasonPersonUnavailable, ecluse.ReasonForbiddenByPreset:
+			return "manager"
+		case ecluse.ReasonAccountSuspended, ecluse.ReasonBudgetBreaker, ecluse.ReasonEmergencyLimit:
+			return "duty"
+		}
+	}
+	return "nobody"
+}

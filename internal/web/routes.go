@@ -1,0 +1,91 @@
+package web
+
+import (
+	"ecluse"
+)
+
+// Access says who may call a route. The zero value refuses everybody.
+type Access struct {
+	Public   bool          // anybody, signed in or not
+	SignedIn bool          // anybody who is signed in
+	Roles    []ecluse.Role // whoever holds one of these
+}
+
+// admits reports whether a signed-in caller with these roles may call the route.
+func (a Access) admits(st Standing) bool {
+	return a.Public || a.SignedIn || st.Has(a.Roles...)
+}
+
+// Route is one route of the desk.
+type Route struct {
+	Method, Pattern string
+	Access          Access
+	handle          func(*query) (answer, error)
+	// back is, for a form, the page to return to after a sign-in, with what was typed filled in.
+	back func(*query) string
+}
+
+// Routes lists every route, for the role x route matrix.
+func (s *Site) Routes() []Route { return s.routes }
+
+var (
+	everybody = Access{Public: true}
+	member    = Access{SignedIn: true}
+	agents    = Access{Roles: []ecluse.Role{ecluse.RoleAgent}}
+	reviewers = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleSecurityOfficer}}
+	approvers = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer}}
+)
+
+// table is the whole site on one page.
+func (s *Site) table() []Route {
+	return []Route{
+		{"GET", "/{$}", everybody, s.front, nil},
+		{"GET", "/mentions", everybody, s.mentions, nil},
+		{"GET", "/aide", everybody, s.help, nil},
+		{"GET", "/robots.txt", everybody, s.robots, nil},
+		{"GET", "/favicon.ico", everybody, s.favicon, nil},
+		{"POST", "/preferences", everybody, s.setPreferences, nil},
+
+		{"GET", "/invitation/{token}", everybody, s.invitation, nil},
+		{"POST", "/invitation/{token}", everybody, s.acceptInvitation, nil},
+
+		{"GET", "/desk", agents, s.desks, nil},
+		{"GET", "/desk/{register}", agents, s.desk, nil},
+		{"GET", "/desk/{register}/search", agents, s.backToDesk, nil},
+		{"POST", "/desk/{register}/search", agents, s.search, toDesk},
+		{"GET", "/desk/{register}/persons", agents, s.caseload, nil},
+		{"GET", "/desk/{register}/persons/{handle}", agents, s.person, nil},
+		{"POST", "/desk/{register}/persons/{handle}", agents, s.open, toPerson},
+		{"GET", "/desk/{register}/persons/{handle}/reason", agents, s.person, nil},
+		{"POST", "/desk/{register}/persons/{handle}/reason", agents, s.person, toPerson},
+		{"GET", "/desk/{register}/persons/{handle}/emergency", agents, s.emergency, nil},
+		{"POST", "/desk/{register}/persons/{handle}/emergency", agents, s.emergency, toEmergency},
+		{"POST", "/desk/{register}/persons/{handle}/emergency/open", agents, s.openEmergency, toEmergency},
+
+		{"GET", "/reviews", reviewers, s.reviews, nil},
+		{"GET", "/reviews/{id}", reviewers, s.review, nil},
+		{"POST", "/reviews/{id}/text", reviewers, s.reviewText, toReview},
+		{"POST", "/reviews/{id}/decision", reviewers, s.decideReview, toReview},
+
+		{"GET", "/approvals", approvers, s.approvals, nil},
+		{"GET", "/approvals/{id}", approvers, s.approval, nil},
+		{"POST", "/approvals/{id}/confirm", approvers, s.confirmApproval, toApproval},
+		{"POST", "/approvals/{id}/decision", approvers, s.decideApproval, toApproval},
+
+		{"GET", "/me", member, s.me, nil},
+		{"POST", "/me/sessions/{key}/revoke", member, s.revokeSession, toMe},
+		{"GET", "/session", everybody, s.sessionState, nil},
+	}
+}
+
+// Where a form leads back to.
+func toDesk(q *query) string { return deskPath(q.PathValue("register"), "", q.field("purpose")) }
+func toPerson(q *query) string {
+	return personPath(q.PathValue("register"), q.PathValue("handle"), "reason", q.field("purpose"))
+}
+func toEmergency(q *query) string {
+	return personPath(q.PathValue("register"), q.PathValue("handle"), "emergency", q.field("purpose"))
+}
+func toReview(q *query) string   { return localPath("reviews", q.PathValue("id")) }
+func toApproval(q *query) string { return localPath("approvals", q.PathValue("id")) }
+func toMe(*query) string         { return "/me" }

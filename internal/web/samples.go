@@ -1,0 +1,170 @@
+package web
+
+import (
+	"time"
+
+	"ecluse"
+	"ecluse/internal/register"
+	"ecluse/internal/signin"
+)
+
+// samples are the data that every page is executed with at start, so that each branch of each
+// template and each text it needs is known to work. They hold no words for readers.
+func samples() map[string][]any {
+	at := time.Date(2026, 1, 1, 9, 30, 0, 0, time.UTC)
+	word := Label{FR: "x", EN: "x"}
+	desk := deskHead{Register: word, Purpose: word, Home: "/", Change: "/"}
+	in := input{ID: "x", Name: "x", Label: "x", Hint: "x", Error: "x", MaxLength: 9, Autocomplete: "off", Inputmode: "numeric"}
+	faults := []fault{{Field: "x", Message: "x"}}
+	group := options{ID: "x", Name: "x", Legend: "x", Error: "x", Items: []option{{ID: "x-0", Value: "a", Label: "x", Checked: true}, {ID: "x-1", Value: "b", Label: "x"}}}
+	asked := typed{Surname: "x", FirstName: "x", BirthDate: "x"}
+	all := map[string][]any{
+		"front":      {frontPage{Cases: frontCases, Steps: frontSteps, Groups: sampleGroups(word)}},
+		"entry":      {entryPage{}, entryPage{Providers: []Provider{{ID: "x", Label: "x"}}}},
+		"signin":     {signInPage{}, signInPage{Providers: []signin.ProviderLink{{ID: "x", Label: "x", URL: "/"}}, Groups: sampleGroups(word), Locked: true, Invitation: true}},
+		"signedout":  {signedOutPage{}, signedOutPage{Federation: true}},
+		"invitation": {invitationPage{}, invitationPage{Providers: []Provider{{ID: "x", Label: "x"}}}},
+		"session":    {sessionPage{}},
+		"desks":      {desksPage{}, desksPage{Registers: []deskChoice{{Label: word, Href: "/", Controllers: []string{"x"}}}}},
+		"purpose":    {purposePage{Register: word}, purposePage{Register: word, Purposes: []deskChoice{{Label: word, Href: "/"}}}},
+		"emergency":  {emergencyPage{Desk: desk, Typed: asked, Motives: group, Faults: faults, Duty: "x"}},
+		"mentions":   {mentionsPage{Demo: true}, sampleMentions(word)},
+		"me":         {mePage{}, sampleMe(word, at)},
+	}
+	all["desk"] = []any{deskPage{Desk: desk}, deskPage{
+		Desk: desk, Meter: sampleMeter(), Fields: []Label{word}, Samples: []sampleView{{Relation: "caseload"}, {Relation: "site"}, {Relation: "organisation"}, {Relation: "other"}, {Relation: "outside"}},
+		Form: searchForm{Identifier: in, Surname: in, FirstName: in, BirthDate: in, ByIdentifier: true, ByIdentity: true, Faults: faults},
+	}}
+	for _, kind := range []string{"own", "single", "none", "ambiguous"} {
+		page := searchPage{Desk: desk, Kind: kind, Typed: asked, Meter: sampleMeter(), Costs: true, Beyond: "/", Receipt: "x"}
+		if kind == "own" || kind == "single" {
+			for _, relation := range relations {
+				page.Hits = append(page.Hits, hitView{Relation: relation, Exact: relation == "site", Ask: relation == "other", Differs: []Label{word, word}})
+			}
+		}
+		for _, window := range []string{"day", "month", "minutes"} {
+			page.Search = &meterItem{Code: ecluse.ReasonBudgetSearch, Window: window, Used: 1, Limit: 2}
+			all["search"] = append(all["search"], page)
+		}
+	}
+	for need := range 3 {
+		all["person"] = append(all["person"], personPage{Desk: desk, Relation: relations[need+1], Need: need, Typed: typed{Identifier: "x"}, Purposes: group, Motives: group, TextErr: "x", Faults: faults})
+	}
+	all["case"] = sampleCases(desk, word, at)
+	all["refusal"] = []any{refusalPage{Desk: desk, Reasons: reasonsWithText, Call: "manager", Phone: "x", Duty: "x", Receipt: "x", Urgent: "/"}, refusalPage{Desk: desk, Call: "duty"}}
+	for _, reason := range reasonsWithText {
+		all["refusal"] = append(all["refusal"], refusalPage{Desk: desk, Reasons: []ecluse.Reason{reason}, Call: "nobody"})
+	}
+	cell := fieldView{Label: word, Kind: "date", Value: "2004-05-17"}
+	all["caseload"] = []any{caseloadPage{Desk: desk}, caseloadPage{Desk: desk, Columns: []Label{word, word}, Rows: []caseloadRow{{Action: "/", Cells: []fieldView{cell, cell}}}, Next: "/", First: "/", Withheld: 2, Meter: sampleMeter()}}
+	all["reviews"], all["review"] = sampleReviews(word, at)
+	all["approvals"], all["approval"] = sampleApprovals(at)
+	for _, code := range problemCodes {
+		all["problem"] = append(all["problem"], problemPage{Code: code, Phone: "x", Text: "x"})
+	}
+	all["problem"] = append(all["problem"], problemPage{Code: "internal", Reference: "x"})
+	for _, code := range []string{"locked", "expired", "revoked"} {
+		all["lock"] = append(all["lock"], lockPage{Code: code}, lockPage{Code: code, Kept: "kept"}, lockPage{Code: code, Kept: "lost"})
+	}
+	for _, code := range signin.Codes {
+		all["signinerror"] = append(all["signinerror"], signInErrorPage{Code: code, Again: "/", Reference: "x"})
+	}
+	help := helpPage{Idle: 15, Phone: "x", Duty: "x"}
+	for _, t := range helpTopics {
+		help.Topics = append(help.Topics, helpTopic{Code: t.code, Mine: true})
+	}
+	all["help"] = []any{help}
+	return all
+}
+
+func sampleGroups(word Label) []demoGroup {
+	group := demoGroup{Register: word}
+	for _, role := range ecluse.Roles {
+		group.Roles = append(group.Roles, demoRole{Role: role, People: []DemoIdentity{{Role: role, Name: "x", Organisation: "x", Site: "x", SignIn: "/"}}})
+	}
+	return []demoGroup{group}
+}
+
+func sampleMeter() meterBox {
+	box := meterBox{High: true}
+	for _, code := range []ecluse.Reason{
+		ecluse.ReasonBudgetTotal, ecluse.ReasonBudgetNew, ecluse.ReasonBudgetOutside, ecluse.ReasonBudgetUnexplained,
+		ecluse.ReasonBudgetSearch, ecluse.ReasonBudgetLinks, ecluse.ReasonEmergencyLimit,
+	} {
+		for _, window := range []string{"day", "month", "minutes"} {
+			box.Items = append(box.Items, meterItem{Code: code, Used: 8, Limit: 10, Left: 2, Alert: 8, Window: window, High: true})
+		}
+	}
+	return box
+}
+
+func sampleMentions(word Label) mentionsPage {
+	page := mentionsPage{Suppliers: []Supplier{{Name: "x", Task: "x"}}, Hosting: "x"}
+	page.Registers = []mentionedRegister{{Label: word, Controllers: []register.Controller{{Name: "x", DPO: "x", Roles: controllerRoles}, {Name: "x"}}}}
+	return page
+}
+
+func sampleMe(word Label, at time.Time) mePage {
+	page := mePage{Name: "x", Structure: "x", Controller: "x", Roles: ecluse.Roles, Notice: "revoked"}
+	page.Last = []signin.Connection{{At: at, Browser: "x", Network: "x"}}
+	page.Open = []sessionView{{Connection: signin.Connection{At: at, Current: true}}, {Connection: signin.Connection{At: at}, Revoke: "/"}}
+	for _, role := range ecluse.Roles {
+		page.Rights = append(page.Rights,
+			rightView{Role: role, Register: word, Purposes: []Label{word}, Fields: []Label{word}, Starts: machineTime{at}, Running: true, Meter: sampleMeter()},
+			rightView{Role: role, Starts: machineTime{at}, Ends: machineTime{at}, Running: true}, rightView{Role: role})
+	}
+	return page
+}
+
+func sampleCases(desk deskHead, word Label, at time.Time) []any {
+	var pages []any
+	for i, relation := range relations {
+		page := casePage{Desk: desk, Name: "x", Receipt: "x", At: machineTime{at}, Relation: relation, Emergency: i == 3, Meter: sampleMeter(), Reader: "x"}
+		for class := ecluse.Identity; class <= ecluse.FreeText; class++ {
+			page.Groups = append(page.Groups, fieldGroup{Class: class.String(), Fields: []fieldView{{Label: word, Kind: "nir", Value: "x"}, {Label: word}}})
+		}
+		page.Representatives = []fieldView{{Label: word, Kind: "phone", Value: "0100000000"}}
+		page.Others = page.Representatives
+		pages = append(pages, page)
+	}
+	return append(pages, casePage{Desk: desk}, casePage{Desk: desk, Relation: "other"})
+}
+
+func sampleReviews(word Label, at time.Time) (lists, single []any) {
+	var list []reviewView
+	for _, kind := range []string{"outside", "unexplained", "emergency"} {
+		for _, state := range []string{"pending", "accepted", "contested"} {
+			v := reviewView{Review: Review{ID: "x", At: at, Kind: kind, Account: "x", Site: "x", State: state, HasText: true, Receipt: "x", Decided: at}, Href: "/", Purpose: word, Motive: word}
+			list = append(list, v)
+			single = append(single, reviewPage{Item: v, Duty: "x"}, reviewPage{Item: v, Text: "x", Shown: true})
+			v.Own = true
+			single = append(single, reviewPage{Item: v})
+		}
+	}
+	return []any{reviewsPage{}, reviewsPage{Waiting: list, Told: list, Done: list, Notice: "accepted"}, reviewsPage{Notice: "contested"}}, single
+}
+
+func sampleApprovals(at time.Time) (lists, single []any) {
+	var diff Diff
+	for _, kind := range diffKinds {
+		diff.Sections = append(diff.Sections, DiffSection{Kind: kind, Added: 1, Changed: 1, Ended: 1, More: 3, Rows: []DiffRow{
+			{Change: "added", Name: "x", Note: "x"}, {Change: "changed", Name: "x"}, {Change: "ended", Name: "x"}}})
+	}
+	for _, code := range diffWarnings {
+		diff.Warnings = append(diff.Warnings, DiffWarning{Code: code, Detail: "x"})
+	}
+	var list []approvalView
+	for _, state := range []string{"pending", "approved", "refused", "expired"} {
+		v := approvalView{Approval: Approval{ID: "x", Requester: "x", RequestedAt: at, Expires: at, State: state, DecidedBy: "x", DecidedAt: at, Digest: "x", Diff: diff}, Href: "/"}
+		single = append(single, approvalPage{Item: v, Total: 2})
+		v.Own = true
+		list = append(list, v)
+		single = append(single, approvalPage{Item: v, Total: 1})
+	}
+	for _, decision := range []string{"approve", "refuse"} {
+		for total := range 3 {
+			single = append(single, approvalPage{Item: list[0], Decision: decision, Total: total})
+		}
+	}
+	return []any{approvalsPage{}, approvalsPage{Waiting: list, Done: list, Notice: "approved"}, approvalsPage{Notice: "refused"}}, single
+}
