@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/ledger"
 )
 
 // HeadPrefix is how many bytes of a sealed record Store.Heads returns at least, if there are so many.
@@ -46,6 +47,8 @@ type ImportStore interface {
 	// EndImport publishes or abandons a running import, and adds to the register's persons:
 	// ErrImportLost unless it is still running.
 	EndImport(ctx context.Context, imp StoredImport, publish bool, created int64) error
+	// PublishImport is EndImport inside a transaction that is open: a ledger entry's.
+	PublishImport(ctx context.Context, tx ledger.Tx, imp StoredImport, created int64) error
 	// Sweep deletes the rows of abandoned imports of a register, in many short transactions.
 	Sweep(ctx context.Context, register ecluse.RegisterID) error
 }

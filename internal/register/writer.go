@@ -66,9 +66,9 @@ type Published struct {
 // Sizes of what is held in memory and written in one transaction (20 ms at most on SQLite, so that
 // disclosures go on; on PostgreSQL they only bound the statement).
 const (
-	recordsPerTx   = 128
-	personsPerTx   = 1024
-	lookupsPerTx   = 1024
+	recordsPerTx   = 256
+	personsPerTx   = 256
+	lookupsPerTx   = 512
 	idsPerBlock    = 8192
 	pendingPersons = 256 << 10 // sorted by keyed hash when full: neighbours land on the same page
 	pendingLookups = 2 << 20
@@ -104,7 +104,8 @@ type Writer struct {
 	wait    sync.WaitGroup
 	mu      sync.Mutex // failed, imp.Position, imp.Rejected, imp.Rows
 	failed  error
-	over    bool
+	over    bool // the queue is closed
+	ended   bool // published or abandoned
 	stopped context.CancelFunc
 }
 
@@ -452,6 +453,34 @@ func (w *Writer) failure() error {
 // Publish writes what is left and makes the import visible in one short transaction. On an error
 // nothing is visible; call Abandon. Errors: ErrImportLost, the store's.
 func (w *Writer) Publish(ctx context.Context) (Published, error) {
+	return w.publish(ctx, func(imp StoredImport) error {
+		return w.patiently(ctx, func() error { return w.store.EndImport(ctx, imp, true, w.result.Created) })
+	})
+}
+
+// Appender is the ledger as PublishEntry needs it.
+type Appender interface {
+	Append(ctx context.Context, candidates ...ledger.Candidate) ([]ledger.Result, error)
+}
+
+// PublishEntry is Publish in the transaction of a ledger entry of kind import: records never become
+// visible unwritten. by names who imports ("cli:user@host"). Errors beyond Publish's: the ledger's;
+// after ledger.ErrOutcomeUnknown nobody can say whether the import is visible, and importing the same
+// file again is right in both cases.
+func (w *Writer) PublishEntry(ctx context.Context, l Appender, by string) (Published, error) {
+	return w.publish(ctx, func(imp StoredImport) error {
+		_, err := l.Append(ctx, ledger.Candidate{
+			Kind: ledger.KindImport, Register: imp.Register, Version: imp.ID, Revision: ledger.AnyRevision,
+			Detail: ledger.Detail{What: "publish", Digest: imp.Digest, By: by},
+			Effect: func(ctx context.Context, tx ledger.Tx, _ *ledger.Entry) error {
+				return w.store.PublishImport(ctx, tx, imp, w.result.Created)
+			},
+		})
+		return err
+	})
+}
+
+func (w *Writer) publish(ctx context.Context, commit func(StoredImport) error) (Published, error) {
 	if err := w.flush(ctx, w.progress); err != nil {
 		return Published{}, err
 	}
@@ -459,11 +488,10 @@ func (w *Writer) Publish(ctx context.Context) (Published, error) {
 	if err := w.failure(); err != nil {
 		return Published{}, err
 	}
-	err := w.patiently(ctx, func() error { return w.store.EndImport(ctx, w.snapshot(), true, w.result.Created) })
-	if err != nil {
+	if err := commit(w.snapshot()); err != nil {
 		return Published{}, fmt.Errorf("publish import %d: %w", w.imp.ID, err)
 	}
-	w.imp.ID = 0
+	w.ended = true
 	w.done()
 	w.result.Persons = w.reg.Persons + w.result.Created
 	return w.result, nil
@@ -472,7 +500,7 @@ func (w *Writer) Publish(ctx context.Context) (Published, error) {
 // Abandon gives the import up and deletes what it wrote. After Publish or a first Abandon it does
 // nothing, so it can be deferred.
 func (w *Writer) Abandon(ctx context.Context) error {
-	if w.imp.ID == 0 {
+	if w.ended {
 		return nil
 	}
 	w.stopped()
@@ -481,7 +509,7 @@ func (w *Writer) Abandon(ctx context.Context) error {
 	if err != nil && !errors.Is(err, ErrImportLost) {
 		return fmt.Errorf("abandon import %d: %w", w.imp.ID, err)
 	}
-	w.imp.ID = 0
+	w.ended = true
 	return w.sweep(ctx)
 }
 
