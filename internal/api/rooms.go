@@ -1,0 +1,65 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/budget"
+	"ecluse/internal/directory"
+	"ecluse/internal/gate"
+	"ecluse/internal/register"
+	"ecluse/internal/signin"
+)
+
+// Rooms are the rooms behind the API. All are required but Log.
+type Rooms struct {
+	Sessions  Sessions
+	Gate      Gate
+	Directory Directory
+	Registers Registers
+	Tree      Tree
+	// Ready says whether this node can serve: nil, or why not (logged, never shown).
+	Ready func(context.Context) error
+	// Text is the catalogue's text of a key (reason.CODE.message, reason.CODE.remedy) in "fr" or "en";
+	// false if there is none.
+	Text func(lang, key string) (string, bool)
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// Sessions is what the API asks of signin; *signin.Service is one.
+type Sessions interface {
+	FromRequest(r *http.Request) (signin.Caller, error)
+	Connections(ctx context.Context, c signin.Caller, limit int) ([]signin.Connection, error)
+}
+
+// Gate is the lock; *gate.Gate is one.
+type Gate interface {
+	Disclose(ctx context.Context, r gate.Request) (gate.Outcome, error)
+	Search(ctx context.Context, r gate.SearchRequest) (gate.SearchOutcome, error)
+	Caseload(ctx context.Context, r gate.CaseloadRequest) (gate.CaseloadOutcome, error)
+	MakeLink(ctx context.Context, r gate.LinkRequest) (gate.LinkOutcome, error)
+	Meters(ctx context.Context, c signin.Caller, register string) ([]budget.Reading, error)
+}
+
+// Directory tells callers who they are; *directory.Directory is one.
+type Directory interface {
+	Standing(ctx context.Context, id ecluse.AccountID) (directory.Standing, error)
+}
+
+// Registers gives schemas: labels and field names, never a record. *register.Registers is one.
+type Registers interface {
+	ByCode(ctx context.Context, code string) (*register.Register, error)
+	ByID(ctx context.Context, id ecluse.RegisterID) (*register.Register, error)
+}
+
+// Tree is the ledger's public side: hashes, no personal data.
+type Tree interface {
+	// Checkpoint is the newest signed checkpoint (c2sp.org/tlog-checkpoint), nil before the first.
+	Checkpoint(ctx context.Context) ([]byte, error)
+	// Tile is the hashes first to first+count of a level of tiles, joined; nil if the tree is smaller.
+	Tile(ctx context.Context, level int, first, count int64) ([]byte, error)
+}
