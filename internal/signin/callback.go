@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -328,10 +327,6 @@ func (p *provider) getUserinfo(ctx context.Context, endpoint, access string) ([]
 	}
 	if resp.StatusCode/100 != 2 {
 		return nil, refuse(CodeProviderDown, "userinfo: status")
-	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if (kind == "application/jwt") != (p.Userinfo == UserinfoJWT) {
-		return nil, refuse(CodeTokenInvalid, "userinfo: form")
 	}
 	return body, nil
 }

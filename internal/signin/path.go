@@ -15,12 +15,12 @@ func localPath(raw string) string {
 		return "/"
 	}
 	for _, r := range raw {
-		if r <= ' ' || r == '\\' || r >= 0x7f {
+		if r <= ' ' || r >= 0x7f {
 			return "/"
 		}
 	}
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+	if err != nil || u.Host != "" || u.User != nil {
 		return "/"
 	}
 	for _, part := range strings.Split(u.Path, "/") {

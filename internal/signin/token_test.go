@@ -155,6 +155,7 @@ func TestAnIDTokenThatIsNotExactlyRightLetsNobodyIn(t *testing.T) {
 		"a renamed acr":                  {func(*world) func(map[string]any) { return set("acr", "eidas-2") }, signin.CodeAssurance},
 		"an acr in other letters":        {func(*world) func(map[string]any) { return set("acr", "EIDAS2") }, signin.CodeAssurance},
 		"an acr that sorts above":        {func(*world) func(map[string]any) { return set("acr", "eidas9") }, signin.CodeAssurance},
+		"an acr between two accepted":    {func(*world) func(map[string]any) { return set("acr", "eidas2-mfa") }, signin.CodeAssurance},
 		"no acr":                         {func(*world) func(map[string]any) { return set("acr", nil) }, signin.CodeAssurance},
 		"an acr that is a list":          {func(*world) func(map[string]any) { return set("acr", []string{"eidas2"}) }, signin.CodeTokenInvalid},
 	} {

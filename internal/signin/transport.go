@@ -50,10 +50,6 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.ContentLength > maxAnswer {
-		_ = resp.Body.Close()
-		return nil, errTooLarge
-	}
 	resp.Body = &limited{ReadCloser: resp.Body, left: maxAnswer}
 	return resp, nil
 }
