@@ -16,6 +16,8 @@ type Accounts interface {
 	Bind(ctx context.Context, token string, id directory.Identity) (directory.Account, error)
 }
 
+var _ Accounts = (*directory.Directory)(nil)
+
 // account finds (or, with an invitation, binds) the account of an identity and refuses one that is not
 // active now. The answer depends on this identity and invitation alone: nothing tells about other
 // accounts.

@@ -23,8 +23,11 @@ import (
 	"ecluse"
 	"ecluse/internal/demoidp"
 	"ecluse/internal/directory"
+	"ecluse/internal/keys"
 	"ecluse/internal/signin"
 )
+
+var _ signin.Sealer = (*keys.Keys)(nil)
 
 // clock is a clock that a test moves.
 type clock struct {
@@ -240,18 +243,24 @@ const clientSecret = "a-secret-of-the-demo-client"
 // newWorld starts an instance on http loopback; edit may change its configuration.
 func newWorld(t *testing.T, edit func(*signin.Options)) *world {
 	t.Helper()
+	return newWorldOn(t, (*httptest.Server).Start, edit)
+}
+
+func newWorldOn(t *testing.T, listen func(*httptest.Server), edit func(*signin.Options)) *world {
+	t.Helper()
 	w := &world{
 		t: t, clock: &clock{at: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}, store: &memory{}, pages: &plain{}, logs: &bytes.Buffer{},
 		calls: map[string]int{},
 	}
 	var doors http.Handler
-	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/idp/") {
 			w.provide(rw, r)
 			return
 		}
 		doors.ServeHTTP(rw, r)
 	}))
+	listen(w.server)
 	t.Cleanup(w.server.Close)
 	w.idp, w.signer = newProvider(t, w.server.URL, w.clock)
 	w.book = &book{accounts: map[string]directory.Account{}, invitations: map[string]error{}}
@@ -302,7 +311,7 @@ func (w *world) options() signin.Options {
 	return signin.Options{
 		PublicURL: w.server.URL, Store: w.store, Accounts: w.book, Sealer: newSealer(), Now: w.clock.now,
 		Log:     slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Timeout: 500 * time.Millisecond,
+		Timeout: 500 * time.Millisecond, Transport: w.server.Client().Transport,
 		Providers: []signin.Provider{{
 			ID: "proconnect", Label: "ProConnect", Issuer: w.server.URL + "/idp/api/v2", ClientID: "ecluse", Auth: signin.ClientSecretPost,
 			Secret: clientSecret, Scopes: []string{"openid", "given_name", "usual_name", "email", "siret", "idp_id"},
@@ -361,7 +370,7 @@ func (w *world) newBrowser() *http.Client {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &http.Client{Jar: jar}
+	return &http.Client{Jar: jar, Transport: w.server.Client().Transport}
 }
 
 // get follows every redirect and returns the last page.

@@ -319,6 +319,31 @@ func TestCookieFlagsFollowThePublicURL(t *testing.T) {
 	}
 }
 
+func TestOnHttpsEveryCookieOfAWholeSignInIsAHostCookie(t *testing.T) {
+	w := newWorldOn(t, (*httptest.Server).StartTLS, nil)
+	var seen []*http.Cookie
+	at := "/sign-in/proconnect?login_hint=" + alice
+	for at != "" {
+		resp := w.step(w.browser, at)
+		if !strings.Contains(at, "/idp/") {
+			seen = append(seen, resp.Cookies()...)
+		}
+		at = resp.Header.Get("Location")
+	}
+	w.want(w.get("/"), "account=11")
+	w.clock.advance(15 * time.Minute)
+	w.post("/case/7", url.Values{"text": {"x"}})
+	seen = append(seen, w.leave(nil).Cookies()...)
+	if len(seen) < 7 {
+		t.Fatalf("%d cookies", len(seen))
+	}
+	for _, c := range seen {
+		if !strings.HasPrefix(c.Name, "__Host-ecluse") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 func TestHostileHeadersChangeNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	w.browser.Transport = hostile{}
