@@ -131,6 +131,23 @@ func statusOf(reasons []ecluse.Reason) int {
 	return http.StatusForbidden
 }
 
+// Refuse answers, below Prefixes, for what never reached a route: it has the shape of
+// host.Options.Refuse. reference is that of the log line of a panic, "" for other refusals.
+func (a *API) Refuse(w http.ResponseWriter, r *http.Request, status int, reference string) {
+	p := &problem{Status: status, Reference: reference}
+	switch status {
+	case http.StatusMisdirectedRequest:
+		p.Code, p.Detail = "host.unknown", "This installation does not go by that name."
+	case http.StatusRequestURITooLong:
+		p.Code, p.Detail = "address.too_long", "The address is too long."
+	case http.StatusInternalServerError:
+		p.Code, p.Detail = "internal", "An internal error. Give the reference to the operator."
+	default:
+		p.Code, p.Detail = "request.malformed", "The request is not one that a client of this API sends."
+	}
+	a.refuse(a.newCall(w, r), p)
+}
+
 // refuse sends a problem.
 func (a *API) refuse(c *call, p *problem) {
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)

@@ -344,6 +344,17 @@ func TestUnknownAddressesAndMethodsAreProblemsToo(t *testing.T) {
 	}
 }
 
+func TestWhatTheHostRefusesIsAProblemToo(t *testing.T) {
+	for status, code := range map[int]string{400: "request.malformed", 414: "address.too_long", 421: "host.unknown", 500: "internal"} {
+		recorder := httptest.NewRecorder()
+		newRooms(t).api().Refuse(recorder, httptest.NewRequest(http.MethodGet, "/api/v1/me", nil), status, "R3F")
+		p := answer{recorder.Result(), recorder.Body.Bytes()}.problem(t)
+		if recorder.Code != status || p.Code != code || p.Reference != "R3F" {
+			t.Errorf("%d: %+v", recorder.Code, p)
+		}
+	}
+}
+
 func TestHeadIsGetWithoutABody(t *testing.T) {
 	recorder := httptest.NewRecorder()
 	newRooms(t).api().ServeHTTP(recorder, httptest.NewRequest(http.MethodHead, "/healthz", nil))
@@ -412,6 +423,10 @@ func problemCodes(t *testing.T) []string {
 		}
 		ast.Inspect(parsed, func(n ast.Node) bool {
 			switch n := n.(type) {
+			case *ast.AssignStmt:
+				if left, ok := n.Lhs[0].(*ast.SelectorExpr); ok && left.Sel.Name == "Code" {
+					codes = append(codes, text(n.Rhs[0])...)
+				}
 			case *ast.KeyValueExpr:
 				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Code" {
 					codes = append(codes, text(n.Value)...)
