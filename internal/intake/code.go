@@ -3,7 +3,7 @@ package intake
 import "fmt"
 
 // Code is the stable code of one ground for rejecting a row (or, see Warning, for remarking on it).
-// The list is closed and documented in docs/import.md.
+// The list is closed; docs/import.md says what is checked.
 type Code string
 
 // Grounds that concern a row as a whole.

@@ -168,11 +168,15 @@ func (s *stream) gunzip() (bool, error) {
 		}
 		return false, nil
 	}
+	s.gzip = true
 	z, err := gzip.NewReader(s.raw)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return false, s.explain(err)
 	}
-	s.body, s.gzip = z, true
+	s.body = z
 	return true, nil
 }
 

@@ -183,3 +183,26 @@ func TestProgressTellsRowsBytesRateAndTimeLeft(t *testing.T) {
 		t.Errorf("%+v", seen)
 	}
 }
+
+// FuzzImport takes any bytes for a file: it is read or refused with a *FileError or a *ShareError,
+// every row is counted once, and nothing is visible unless the import says so.
+func FuzzImport(f *testing.F) {
+	for _, text := range []string{
+		header + "A1;93-008;Lef\xe8vre;17/05/2004;;;;\n", packed(manyRows(3)), "sep=,\nfile,territory\n", "{\"file\":[1,{}]}\n{",
+		`{"file":"A1","territory":"93","surname":"DOE","birth_date":"2004-05-17"}` + "\n{\"file\":\"A1\"}", "\xef\xbb\xbf" + manyRows(2),
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		b := newBench(t)
+		sum, err := b.run(t, "a.csv", string(text))
+		var file *FileError
+		var share *ShareError
+		if err != nil && !errors.As(err, &file) && !errors.As(err, &share) {
+			t.Fatal(err)
+		}
+		if sum.Published != (err == nil) || !sum.Published && len(b.visible) > 0 || err == nil && sum.Rows != sum.Taken+sum.Rejected {
+			t.Fatalf("%+v %v, %d visible", sum, err, len(b.visible))
+		}
+	})
+}
