@@ -19,8 +19,13 @@ import (
 
 // program lists the subcommands in the order of the help.
 type program struct {
-	Config  configCommand  `cmd:"" help:"Describe or check the configuration file."`
-	Version versionCommand `cmd:"" help:"Print which build this is."`
+	Demo      demoCommand      `cmd:"" help:"Run a demo on this machine: invented people, every role, nothing to set up."`
+	Init      initCommand      `cmd:"" help:"Make a new installation in a folder."`
+	Serve     serveCommand     `cmd:"" help:"Serve an installation: pages, API, metrics."`
+	Import    importCommand    `cmd:"" help:"Import records from files; invisible until all of them are there."`
+	Directory directoryCommand `cmd:"" help:"Ask for accounts and agreements; print invitations."`
+	Config    configCommand    `cmd:"" help:"Describe or check the configuration file."`
+	Version   versionCommand   `cmd:"" help:"Print which build this is."`
 }
 
 // surroundings is what a subcommand gets from the process: everything that reaches outside. Only

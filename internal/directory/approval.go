@@ -226,3 +226,20 @@ func (d *Directory) boundOfficers(ctx context.Context, c ecluse.ControllerID) (i
 	}
 	return len(identities), nil
 }
+
+// Compare is the diff that a request for a change would be shown with; nothing is asked for.
+func (d *Directory) Compare(ctx context.Context, c Change) (Summary, error) { return d.plan(ctx, c) }
+
+// ByEmail finds the account that shows an e-mail address, with its body: for the command line, where
+// people name themselves so. ErrNotFound, also when several accounts show it.
+func (d *Directory) ByEmail(ctx context.Context, email string) (Account, Controller, error) {
+	found, err := d.rows.AccountsByEmail(ctx, email)
+	if err != nil {
+		return Account{}, Controller{}, fmt.Errorf("look up an account: %w", err)
+	}
+	if len(found) != 1 {
+		return Account{}, Controller{}, ErrNotFound
+	}
+	c, err := d.controller(ctx, found[0].Controller)
+	return found[0], c, err
+}

@@ -36,6 +36,15 @@ type Checkpoint struct {
 	Note []byte // as signed
 }
 
+// SignHead signs a head that was read from the database, as the Notary does.
+func SignHead(h Head, k *keys.Keys) (Checkpoint, error) {
+	signer, err := k.Signer()
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	return sign(h.Frontier, k.Origin(), signer)
+}
+
 // sign makes the checkpoint of a head.
 func sign(f Frontier, origin string, signer note.Signer) (Checkpoint, error) {
 	root := f.Root()
@@ -107,7 +116,7 @@ func NewNotary(ctx context.Context, store Store, k *keys.Keys, path string) (*No
 }
 
 // Extends reports whether the ledger continues the tree of a checkpoint: ErrRolledBack otherwise.
-func Extends(ctx context.Context, store Store, c Checkpoint) error {
+func Extends(ctx context.Context, store Reader, c Checkpoint) error {
 	head, err := store.Head(ctx)
 	if err != nil {
 		return fmt.Errorf("read the head: %w", err)
@@ -148,11 +157,7 @@ func (n *Notary) Sign(ctx context.Context) error {
 		}
 		return nil
 	}
-	signer, err := n.keys.Signer()
-	if err != nil {
-		return err
-	}
-	c, err := sign(head.Frontier, n.keys.Origin(), signer)
+	c, err := SignHead(head, n.keys)
 	if err != nil {
 		return err
 	}
@@ -187,8 +192,15 @@ func (n *Notary) Last() []byte {
 	return bytes.Clone(n.last.Note)
 }
 
+// Size is the number of entries under the newest checkpoint.
+func (n *Notary) Size() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.last.Size
+}
+
 // Hashes reads the tree's hashes from tiles and leaves, for tlog's proofs.
-func Hashes(ctx context.Context, store Store) tlog.HashReader {
+func Hashes(ctx context.Context, store Reader) tlog.HashReader {
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		out := make([]tlog.Hash, len(indexes))
 		for i, index := range indexes {
@@ -204,7 +216,7 @@ func Hashes(ctx context.Context, store Store) tlog.HashReader {
 }
 
 // nodeHash is the hash of the complete subtree of 2^level leaves that starts at leaf n << level.
-func nodeHash(ctx context.Context, store Store, level int, n int64) (tlog.Hash, error) {
+func nodeHash(ctx context.Context, store Reader, level int, n int64) (tlog.Hash, error) {
 	tileLevel, inside := level/tileHeight, level%tileHeight
 	first, count := n<<inside, int64(1)<<inside
 	data, err := TileRange(ctx, store, tileLevel, first, count)
@@ -216,7 +228,7 @@ func nodeHash(ctx context.Context, store Store, level int, n int64) (tlog.Hash, 
 
 // TileRange are count hashes of tile level `level` from position first, all inside one tile. Level-0
 // hashes of the last, incomplete tile come from the entries, higher ones from the tiles below.
-func TileRange(ctx context.Context, store Store, level int, first, count int64) ([]byte, error) {
+func TileRange(ctx context.Context, store Reader, level int, first, count int64) ([]byte, error) {
 	data, err := store.Tile(ctx, level, first/tileWidth)
 	if err != nil {
 		return nil, err

@@ -127,3 +127,13 @@ func (c *Clock) compareDatabase(ctx context.Context) error {
 	}
 	return nil
 }
+
+// AdvanceClock moves a demo's clock forward, here and for later starts. The other nodes of a demo see
+// it when they start.
+func (n *Node) AdvanceClock(ctx context.Context, by time.Duration) error {
+	if err := n.Store.AdvanceClock(ctx, by); err != nil {
+		return fmt.Errorf("advance the demo's clock: %w", err)
+	}
+	n.Clock.advance(by)
+	return nil
+}

@@ -7,6 +7,7 @@ package nodetest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"os"
@@ -57,6 +58,7 @@ type World struct {
 	Accounts map[string]directory.Account // by the part of the e-mail before the @
 	Persons  map[string]ecluse.PersonID   // by external identifier "P001" …
 	Hooks    *store.Hooks
+	log      *slog.Logger
 	t        testing.TB
 }
 
@@ -75,13 +77,28 @@ func New(t testing.TB, url string, hooks *store.Hooks) *World {
 	return w
 }
 
+// NewLogged is New with a log that the test reads.
+func NewLogged(t testing.TB, url string, hooks *store.Hooks, log *slog.Logger) *World {
+	t.Helper()
+	w := create(t, url, t.TempDir(), hooks, log)
+	w.Populate()
+	return w
+}
+
 // Create makes an empty installation in dir.
 func Create(t testing.TB, url, dir string, hooks *store.Hooks) *World {
+	t.Helper()
+	return create(t, url, dir, hooks, slog.New(slog.DiscardHandler))
+}
+
+func create(t testing.TB, url, dir string, hooks *store.Hooks, log *slog.Logger) *World {
 	t.Helper()
 	if hooks == nil {
 		hooks = &store.Hooks{}
 	}
-	w := &World{Clock: &Clock{at: Start}, Accounts: map[string]directory.Account{}, Persons: map[string]ecluse.PersonID{}, Hooks: hooks, t: t}
+	w := &World{
+		Clock: &Clock{at: Start}, Accounts: map[string]directory.Account{}, Persons: map[string]ecluse.PersonID{}, Hooks: hooks, log: log, t: t,
+	}
 	w.Config = Config(t, dir, url)
 	schema, err := presets.FS.ReadFile("mission-locale/schema.toml")
 	if err != nil {
@@ -89,7 +106,7 @@ func Create(t testing.TB, url, dir string, hooks *store.Hooks) *World {
 	}
 	w.Node, err = node.Create(t.Context(), node.Founding{
 		Config: w.Config, Origin: "ecluse.test", Schemas: []node.NamedSchema{{Name: "schema.toml", Text: schema}},
-	}, node.Options{Now: w.Clock.Now, FakeClock: true, Log: slog.New(slog.DiscardHandler), Hooks: *hooks})
+	}, node.Options{Now: w.Clock.Now, FakeClock: true, Log: log, Hooks: *hooks})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +152,7 @@ func (w *World) Reopen() {
 	w.t.Helper()
 	w.Node.Close()
 	var err error
-	w.Node, err = node.Open(w.t.Context(), node.Options{Config: w.Config, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler), Hooks: *w.Hooks})
+	w.Node, err = node.Open(w.t.Context(), node.Options{Config: w.Config, Now: w.Clock.Now, FakeClock: true, Log: w.log, Hooks: *w.Hooks})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -150,15 +167,7 @@ func (w *World) Populate() {
 	w.t.Helper()
 	w.importPersons()
 	w.found()
-	ctx := w.t.Context()
-	approval, err := w.Directory.Request(ctx, w.Actor("officer1"), w.change())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.Directory.Decide(ctx, w.Actor("officer2"), approval.ID, true); err != nil {
-		w.t.Fatal(err)
-	}
-	w.readAccounts()
+	w.Approve(w.change())
 }
 
 // Row is person i of the world, as the import takes it.
@@ -206,14 +215,32 @@ func letters(i int) string {
 
 func (w *World) importPersons() {
 	w.t.Helper()
-	ctx := w.t.Context()
-	imp, err := w.Registers.Import(ctx, w.Register, []byte("world"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	var rows []register.Row
 	for i := 1; i <= PersonCount; i++ {
 		rows = append(rows, w.Row(i))
+	}
+	w.Import(w.Register, rows...)
+}
+
+// AddPersons imports n more persons within the mandate and without any link, numbered from
+// PersonCount+1: they make the register large enough that its breaker is not what stops an account.
+func (w *World) AddPersons(n int) {
+	w.t.Helper()
+	rows := make([]register.Row, n)
+	for i := range rows {
+		rows[i] = w.Row(PersonCount + 1 + i)
+		rows[i].Territory = "93"
+	}
+	w.Import(w.Register, rows...)
+}
+
+// Import imports and publishes rows, and puts the new persons into Persons.
+func (w *World) Import(reg *register.Register, rows ...register.Row) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	imp, err := w.Registers.Import(ctx, reg, []byte("world"))
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	if _, err := imp.Put(ctx, rows); err != nil {
 		w.t.Fatal(err)
@@ -225,7 +252,7 @@ func (w *World) importPersons() {
 	for i, r := range rows {
 		names[i] = r.External
 	}
-	ids, err := w.Registers.Resolve(ctx, w.Register, names)
+	ids, err := w.Registers.Resolve(ctx, reg, names)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -273,7 +300,7 @@ func (w *World) SignIn(name string) signin.Caller {
 	}
 	at := w.Clock.Now()
 	id, err := w.Store.SaveSession(w.t.Context(), signin.Session{
-		Account: a.ID, Hash: fmt.Appendf(nil, "%s %d", name, at.UnixNano()), Provider: "test", ACR: "eidas2", Created: at, SteppedAt: at,
+		Account: a.ID, Hash: []byte(rand.Text()), Provider: "test", ACR: "eidas2", Created: at, SteppedAt: at,
 		IdleEnds: at.Add(15 * time.Minute), Ends: at.Add(12 * time.Hour), IDToken: []byte{},
 	}, 0)
 	if err != nil {
@@ -314,34 +341,13 @@ func (w *World) readAccounts() {
 
 // change is the directory of the world, as an installation batch.
 func (w *World) change() directory.Change {
-	var purposes []string
-	var fields ecluse.FieldSet
-	for _, p := range w.Register.Schema.Purposes {
-		purposes = append(purposes, string(p.ID))
-		fields |= p.Fields
-	}
-	agreement := func(organisation string) directory.AgreementChange {
-		return directory.AgreementChange{
-			Code: "conv", Organisation: organisation, Register: w.Register.ID, RegisterCode: w.Register.Code, Purposes: purposes, Fields: fields,
-			Territory: "93", Starts: Start.AddDate(-1, 0, 0), Ends: Start.AddDate(2, 0, 0), State: directory.Active,
-		}
-	}
-	organisation := func(code, parent string) directory.OrganisationChange {
-		return directory.OrganisationChange{Code: code, Parent: parent, Kind: "ml", Name: "ML " + code, Territory: "93", Phone: "+33199001234", State: directory.Active}
-	}
-	account := func(name, org, site string, role ecluse.Role) directory.AccountChange {
-		return directory.AccountChange{
-			Email: Email(name), GivenName: name, UsualName: "Test", Organisation: org, Site: site, Roles: []ecluse.Role{role},
-			Agreements: []string{"conv"}, IDP: "test/idp", Sub: "sub-" + name, State: directory.Active,
-		}
-	}
 	return directory.Change{
 		Controller: w.controller(), Installation: true,
 		Organisations: []directory.OrganisationChange{organisation("A", ""), organisation("A1", "A"), organisation("A2", "A"), organisation("B", ""), organisation("B1", "B")},
-		Agreements:    []directory.AgreementChange{agreement("A"), agreement("B")},
+		Agreements:    []directory.AgreementChange{w.Agreement("A"), w.Agreement("B")},
 		Accounts: []directory.AccountChange{
-			account("anne", "A", "A1", ecluse.RoleAgent), account("bob", "A", "A1", ecluse.RoleAgent), account("carl", "A", "A2", ecluse.RoleAgent),
-			account("dora", "B", "B1", ecluse.RoleAgent), account("manager", "A", "A1", ecluse.RoleAccountManager),
+			Account("anne", "A", "A1", ecluse.RoleAgent), Account("bob", "A", "A1", ecluse.RoleAgent), Account("carl", "A", "A2", ecluse.RoleAgent),
+			Account("dora", "B", "B1", ecluse.RoleAgent), Account("manager", "A", "A1", ecluse.RoleAccountManager),
 		},
 		Links: w.links(),
 	}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ecluse/internal/demo"
+	"ecluse/internal/generate"
+)
+
+type demoCommand struct {
+	Preset   string `default:"all" placeholder:"NAME,…" help:"Registers to make, or all."`
+	Scale    string `default:"demo" help:"demo, or a number of persons for each register."`
+	Seed     uint64 `default:"1" help:"Same seed, same population."`
+	Dir      string `placeholder:"DIR" help:"Keep the demo in this folder and go on with it next time (default: a temporary folder, removed at the end)."`
+	Listen   string `default:"127.0.0.1:8080" help:"Loopback address of pages and API."`
+	Metrics  string `default:"" placeholder:"HOST:PORT" help:"Loopback address of /metrics (default: none)."`
+	Database string `placeholder:"URL" help:"postgres://USER@HOST/DATABASE or sqlite:FILE (default: SQLite in the folder)."`
+	Ready    string `placeholder:"FILE" help:"Write a JSON description here once the demo answers."`
+	Verbose  bool   `help:"Log every request."`
+}
+
+func (c demoCommand) Run(s *surroundings) error {
+	o, err := c.options(s)
+	if err != nil {
+		return err
+	}
+	bar := newBar(s.Err)
+	o.Step = bar.step
+	began := s.Now()
+	d, err := demo.Open(s.Context, o)
+	bar.end()
+	if err != nil {
+		return explainOpening(err)
+	}
+	defer d.Close()
+	return d.Serve(s.Context, func(url string) error {
+		r := d.Ready(url)
+		if c.Ready != "" {
+			if err := r.Write(c.Ready); err != nil {
+				return err
+			}
+		}
+		greet(s, r, filepath.Dir(d.Node.Config.Path()), s.Now().Sub(began).Seconds())
+		return nil
+	})
+}
+
+func (c demoCommand) options(s *surroundings) (demo.Options, error) {
+	o := demo.Options{
+		Seed: c.Seed, Dir: c.Dir, Listen: c.Listen, Metrics: c.Metrics, Database: c.Database, Now: s.Now,
+		Log: slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	if c.Verbose {
+		o.Log = slog.New(slog.NewTextHandler(s.Err, nil))
+	}
+	if c.Dir != "" {
+		abs, err := filepath.Abs(c.Dir)
+		if err != nil {
+			return o, err
+		}
+		o.Dir = abs
+	}
+	if c.Preset != "all" {
+		o.Presets = strings.Split(c.Preset, ",")
+		for _, p := range o.Presets {
+			if !slices.Contains(generate.Presets(), p) {
+				return o, wrongUse(fmt.Errorf("there is no preset %q", p), "known presets: "+strings.Join(generate.Presets(), ", "))
+			}
+		}
+	}
+	if c.Scale != "demo" {
+		n, err := strconv.Atoi(c.Scale)
+		if err != nil || n < 500 || n > 10_000_000 {
+			return o, wrongUse(fmt.Errorf("--scale %q is neither demo nor a number from 500 to 10000000", c.Scale), "")
+		}
+		o.Persons = n
+	}
+	return o, nil
+}
+
+// greet prints who can log in and where to look.
+func greet(s *surroundings, r demo.Ready, dir string, seconds float64) {
+	fmt.Fprintf(s.Out, "\n  Écluse is ready after %.1f s:  %s\n\n  Who can log in (choose them on the sign-in page, or follow the links of the first page):\n\n", seconds, r.BaseURL)
+	register := ""
+	for _, i := range r.Identities {
+		if i.Register != register {
+			register = i.Register
+			fmt.Fprintf(s.Out, "  %s\n", register)
+		}
+		fmt.Fprintf(s.Out, "    %-17s %-40s %s\n", i.Role, i.Login, i.Name)
+	}
+	fmt.Fprintf(s.Out, "\n  Persons to look for as the first agent of %s:\n", r.Samples[0].Register)
+	shown := map[string]bool{}
+	for _, p := range r.Samples {
+		if key := p.Register + p.Relation; !shown[key] && p.Register == r.Samples[0].Register {
+			shown[key] = true
+			fmt.Fprintf(s.Out, "    %-13s %s %s, %s\n", p.Relation, p.Surname, p.FirstName, p.BirthDate)
+		}
+	}
+	fmt.Fprintf(s.Out, "\n  Other commands work beside it:  ecluse verify --config %s\n  Ctrl-C ends the demo. Everybody in it is invented.\n\n", filepath.Join(dir, "ecluse.toml"))
+}

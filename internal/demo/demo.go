@@ -1,0 +1,180 @@
+// Package demo makes an installation with an invented population, to try and to test: registers from
+// the presets, records imported, a directory approved by two officers, and a built-in OpenID provider
+// that signs anybody of it in. Everything goes through the same rooms as in a real installation; what
+// exists only here (the provider, the clock that can be moved) is mounted on loopback only, and a
+// demo's database says of itself that it is one.
+package demo
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"ecluse/internal/config"
+	"ecluse/internal/generate"
+	"ecluse/internal/node"
+	"ecluse/internal/store"
+	"ecluse/presets"
+)
+
+// Options of a demo.
+type Options struct {
+	Presets  []string // nil = all
+	Persons  int      // of each register, 0 = the preset's demo scale
+	Seed     uint64
+	Dir      string // kept between runs; "" = a temporary folder, removed at the end
+	Listen   string // loopback address
+	Metrics  string // loopback address, "" = none
+	Database string // postgres://… or sqlite:FILE; "" = SQLite in Dir
+	Now      func() time.Time
+	Log      *slog.Logger
+	// Step is told what is being done, and how far it is (0 to 1, -1 = unknown).
+	Step func(what string, done float64)
+}
+
+// ErrNotLoopback: a demo has no secrets and listens on loopback only.
+var ErrNotLoopback = errors.New("a demo listens on a loopback address only")
+
+// Demo is a demo that is ready to serve.
+type Demo struct {
+	Node        *node.Node
+	Populations []*generate.Population
+	people      *people
+	temporary   string // folder to remove
+}
+
+// configFile is the demo's configuration, so that every other command works beside it.
+const configFile = "ecluse.toml"
+
+// Open makes the demo, or goes on with the one in Options.Dir.
+func Open(ctx context.Context, o Options) (_ *Demo, err error) {
+	d := &Demo{}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	if err := loopback(o.Listen); err != nil {
+		return nil, err
+	}
+	if len(o.Presets) == 0 {
+		o.Presets = generate.Presets()
+	}
+	if o.Dir == "" {
+		if o.Dir, err = os.MkdirTemp("", "ecluse-demo-"); err != nil {
+			return nil, fmt.Errorf("make a folder for the demo: %w", err)
+		}
+		d.temporary = o.Dir
+	}
+	for _, name := range o.Presets {
+		p, err := generate.New(generate.Settings{Preset: name, Persons: o.Persons, Seed: o.Seed})
+		if err != nil {
+			return nil, err
+		}
+		d.Populations = append(d.Populations, p)
+	}
+	fresh, err := d.open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		for _, p := range d.Populations {
+			if err := d.populate(ctx, p, o); err != nil {
+				return nil, fmt.Errorf("populate %s: %w", p.Register(), err)
+			}
+		}
+	}
+	d.people = newPeople(d.Populations)
+	return d, nil
+}
+
+func loopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%w, not on %q", ErrNotLoopback, address)
+	}
+	return nil
+}
+
+// open creates the installation, or opens the one that is there.
+func (d *Demo) open(ctx context.Context, o Options) (fresh bool, err error) {
+	path := filepath.Join(o.Dir, configFile)
+	options := node.Options{Now: o.Now, Log: o.Log, Demo: true}
+	_, err = os.Stat(path)
+	switch {
+	case err == nil:
+		if options.Config, err = config.Read(path); err == nil {
+			d.Node, err = node.Open(ctx, options)
+		}
+		return false, err
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("look for the demo's configuration: %w", err)
+	}
+	c, err := writeConfig(path, o)
+	if err != nil {
+		return false, err
+	}
+	var schemas []node.NamedSchema
+	for _, name := range o.Presets {
+		text, err := presets.FS.ReadFile(name + "/schema.toml")
+		if err != nil {
+			return false, fmt.Errorf("read preset %s: %w", name, err)
+		}
+		schemas = append(schemas, node.NamedSchema{Name: name + "/schema.toml", Text: text})
+	}
+	d.Node, err = node.Create(ctx, node.Founding{Config: c, Origin: "demo.ecluse.test/ledger", Demo: true, Schemas: schemas}, options)
+	if errors.Is(err, store.ErrInstanceExists) {
+		err = fmt.Errorf("%w: start the demo with the --dir that made it, or with an empty database", err)
+	}
+	return true, err
+}
+
+// writeConfig writes the demo's ecluse.toml with a provider that points at the demo's own.
+func writeConfig(path string, o Options) (*config.Config, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the demo's folder: %w", err)
+	}
+	c := config.Defaults()
+	c.Instance.Name, c.Instance.PublicURL = "Écluse · démonstration", "http://"+o.Listen
+	c.Listen.Address, c.Listen.Metrics = o.Listen, o.Metrics
+	c.Database.URL, c.Keys.File = "sqlite:ecluse.db", "ecluse.key"
+	if o.Database != "" {
+		c.Database.URL = o.Database
+	}
+	c.Mentions.Hosting = "Cette machine"
+	p := config.DefaultProvider()
+	p.ID, p.Label, p.Issuer, p.ClientID = ProviderID, "ProConnect (démonstration)", c.Instance.PublicURL+issuerPath, clientID
+	p.ClientSecretFile = "provider.secret"
+	p.ACRAccepted, p.ACRStrong = []string{"eidas1-mfa", "eidas2", "eidas3"}, []string{"eidas2", "eidas3"}
+	c.Providers = []config.Provider{p}
+	secret := filepath.Join(filepath.Dir(path), p.ClientSecretFile)
+	if err := os.WriteFile(secret, []byte(rand.Text()+rand.Text()), 0o600); err != nil {
+		return nil, fmt.Errorf("write the provider's secret: %w", err)
+	}
+	var text bytes.Buffer
+	if err := config.Write(&text, c); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
+		return nil, fmt.Errorf("write the demo's configuration: %w", err)
+	}
+	return config.Read(path)
+}
+
+// Close stops the node and removes a temporary folder.
+func (d *Demo) Close() {
+	if d.Node != nil {
+		d.Node.Close()
+	}
+	if d.temporary != "" {
+		_ = os.RemoveAll(d.temporary)
+	}
+}
