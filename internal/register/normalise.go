@@ -12,6 +12,7 @@ import (
 // number or date become the same text. It is pure and idempotent; what it can't make sense of becomes
 // "" for dates and a folded text for everything else. It is not a check: the import's checks are.
 func Normalise(kind Kind, value string) string {
+	value = strings.ToValidUTF8(value, " ")
 	switch kind {
 	case KindName:
 		return normaliseName(value)
@@ -22,7 +23,7 @@ func Normalise(kind Kind, value string) string {
 	case KindPhone:
 		return normalisePhone(value)
 	case KindEmail:
-		return strings.ToLower(strings.TrimSpace(norm.NFKC.String(value)))
+		return strings.TrimSpace(strings.ToLower(norm.NFKD.String(value)))
 	case KindSIRET, KindCode, KindUAI, KindINE, KindAGDREF:
 		return normaliseCode(value)
 	}
@@ -37,7 +38,7 @@ var plainLetters = strings.NewReplacer(
 // words folds a text (case, accents, ligatures) and cuts it at everything that is neither letter nor
 // digit: hyphens, apostrophes of any sort, spaces, points.
 func words(s string) []string {
-	s = norm.NFKD.String(s)
+	s = norm.NFKD.String(strings.ToValidUTF8(s, " "))
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.Is(unicode.M, r) || unicode.Is(unicode.Cf, r):
@@ -110,7 +111,7 @@ func twoDigits(s string) string {
 // people type it or not.
 func normaliseNIR(s string) string {
 	code := normaliseCode(s)
-	if len(code) == 15 {
+	if len(code) == 15 && !strings.ContainsFunc(code, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return code[:13]
 	}
 	return code
