@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ecluse"
 	"ecluse/internal/generate"
 	"ecluse/internal/intake"
 	"ecluse/internal/keys"
@@ -59,6 +60,46 @@ func BenchmarkImport(b *testing.B) {
 		b.ReportMetric(float64(waits[n*99/100].Microseconds())/1000, "ms-p99-beside")
 		b.ReportMetric(float64(waits[n-1].Microseconds())/1000, "ms-max-beside")
 	}
+}
+
+// sink takes rows and forgets them.
+type sink struct{}
+
+func (sink) Version() ecluse.VersionID                                 { return 1 }
+func (sink) Progress(int64, int64)                                     {}
+func (sink) Publish(context.Context) (p register.Published, err error) { return p, err }
+func (sink) Abandon(context.Context) error                             { return nil }
+func (sink) Put(_ context.Context, rows []register.Row) ([]register.Outcome, error) {
+	outcomes := make([]register.Outcome, len(rows))
+	for i := range outcomes {
+		outcomes[i] = register.Created
+	}
+	return outcomes, nil
+}
+
+// BenchmarkRead is the share of this package in BenchmarkImport: both readings and all checks.
+func BenchmarkRead(b *testing.B) {
+	dir := b.TempDir()
+	path := filepath.Join(dir, "persons.csv")
+	writePersons(b, path, b.N)
+	text, err := presets.Schema("mission-locale")
+	if err != nil {
+		b.Fatal(err)
+	}
+	schema, err := register.ParseSchema("mission-locale", text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	sum, err := intake.Import(b.Context(), path, intake.Options{
+		Schema: schema, Now: time.Now, Open: func(context.Context, []byte) (intake.Writer, error) { return sink{}, nil },
+	})
+	if err != nil || sum.New != int64(b.N) {
+		b.Fatalf("%+v %v", sum, err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "persons/s")
+	b.ReportMetric(float64(rss(b, "VmHWM")>>10), "MB-peak")
 }
 
 func writePersons(b *testing.B, path string, n int) {
