@@ -2,6 +2,8 @@ package web
 
 import (
 	"errors"
+
+	"ecluse/internal/directory"
 )
 
 // approvalsPage lists what waits for a second pair of eyes, and what was decided lately.
@@ -69,10 +71,10 @@ func (s *Site) approvalStep(q *query, decision string) (answer, error) {
 		return answer{}, err
 	}
 	if decision != "" && item.Own {
-		return answer{}, ErrDualControl
+		return answer{}, directory.ErrDualControl
 	}
 	if decision != "" && item.State != "pending" {
-		return answer{}, ErrDecided
+		return answer{}, directory.ErrDecided
 	}
 	page := approvalPage{
 		Item: approvalView{Approval: worded(item), Href: localPath("approvals", item.ID)}, Decision: decision,

@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"runtime/debug"
 
+	"ecluse/internal/directory"
+	"ecluse/internal/gate"
+	"ecluse/internal/ledger"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
 )
@@ -22,7 +25,7 @@ type problemPage struct {
 
 // problemCodes are the codes that have a text.
 var problemCodes = []string{
-	"not_found", "method", "forbidden", "cross_origin", "dual_control", "decided", "handle", "too_large", "form",
+	"not_found", "method", "forbidden", "cross_origin", "dual_control", "decided", "officers", "handle", "too_large", "form",
 	"too_many", "busy", "outcome_unknown", "internal",
 }
 
@@ -74,25 +77,27 @@ func (s *Site) explain(q *query, err error) answer {
 		return s.lock(q, "expired")
 	case errors.Is(err, signin.ErrRevoked):
 		return s.lock(q, "revoked")
-	case errors.Is(err, ErrHandle):
+	case errors.Is(err, gate.ErrHandle):
 		a := problem(http.StatusGone, "handle")
 		a.data = problemPage{Code: "handle", Text: q.field("text")} // nothing that was typed is lost
 		return a
-	case errors.Is(err, register.ErrUnknownRegister), errors.Is(err, ErrNotFound):
+	case errors.Is(err, register.ErrUnknownRegister), errors.Is(err, directory.ErrNotFound):
 		return problem(http.StatusNotFound, "not_found")
 	case errors.Is(err, ErrForbidden):
 		return problem(http.StatusForbidden, "forbidden")
-	case errors.Is(err, ErrDualControl):
+	case errors.Is(err, directory.ErrDualControl):
 		return problem(http.StatusForbidden, "dual_control")
-	case errors.Is(err, ErrDecided):
+	case errors.Is(err, directory.ErrDecided):
 		return problem(http.StatusConflict, "decided")
+	case errors.Is(err, directory.ErrOfficers):
+		return problem(http.StatusConflict, "officers")
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, "too_large")
 	case errors.As(err, &form):
 		return problem(http.StatusBadRequest, "form")
-	case errors.Is(err, ErrOutcomeUnknown):
+	case errors.Is(err, ledger.ErrOutcomeUnknown):
 		return problem(http.StatusServiceUnavailable, "outcome_unknown")
-	case errors.Is(err, ErrBusy), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, ledger.ErrBusy), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrStopped), errors.Is(err, context.DeadlineExceeded):
 		return problem(http.StatusServiceUnavailable, "busy")
 	}
 	return s.internal(q, slog.String("error", err.Error()))

@@ -2,15 +2,18 @@ package web
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"ecluse"
 	"ecluse/internal/budget"
+	"ecluse/internal/directory"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
 )
@@ -121,7 +124,7 @@ func (f *fakeRooms) Approval(_ context.Context, _ Caller, id string) (Approval, 
 			return a, nil
 		}
 	}
-	return Approval{}, ErrNotFound
+	return Approval{}, directory.ErrNotFound
 }
 
 func (f *fakeRooms) DecideApproval(_ context.Context, _ Caller, id string, approve bool) error {
@@ -161,8 +164,13 @@ func (v fakeValues) Each(yield func(register.Field, string)) {
 	}
 }
 
+var schemas sync.Map
+
 func schema(t testing.TB, code string) *register.Register {
 	t.Helper()
+	if reg, ok := schemas.Load(code); ok {
+		return reg.(*register.Register)
+	}
 	data, err := os.ReadFile("../../presets/" + code + "/schema.toml")
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +179,9 @@ func schema(t testing.TB, code string) *register.Register {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &register.Register{Code: code, Schema: parsed, Controllers: parsed.Controllers}
+	reg := &register.Register{Code: code, Schema: parsed, Controllers: parsed.Controllers}
+	schemas.Store(code, reg)
+	return reg
 }
 
 const testReceipt = "K7QJ4M2XW9TB5RHN3VDCY8FG6P"
@@ -234,12 +244,17 @@ func newSite(t testing.TB, f *fakeRooms, change ...func(*Config)) *Site {
 	for _, c := range change {
 		c(&config)
 	}
-	s, err := New(config, Rooms{Sessions: f, Gate: f, Directory: f, Registers: f}, func() time.Time { return testNow })
+	parts, err := testParts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	config.Location = parts.config.Location
+	rooms := Rooms{Sessions: f, Gate: f, Directory: f, Registers: f, Log: slog.New(slog.DiscardHandler)}
+	return assemble(config, rooms, func() time.Time { return testNow }, parts.assets, parts.templates)
 }
+
+// testParts parses and checks the templates once for all tests.
+var testParts = sync.OnceValues(func() (*Site, error) { return New(Config{}, Rooms{}, nil) })
 
 // demoConfig turns a site into a demo.
 func demoConfig(c *Config) {

@@ -72,7 +72,7 @@ func choose(name, legend, lang, checked string, choices []choice) options {
 // readDate takes a date as people type it (17/05/2004, 17.5.2004, 17 05 2004, 17052004, 2004-05-17)
 // and answers yyyy-mm-dd. It checks that the day exists and is not after today.
 func readDate(typed string, today time.Time) (string, bool) {
-	s := strings.NewReplacer(".", "/", " ", "/", "-", "/", " ", "/").Replace(strings.TrimSpace(typed))
+	s := strings.NewReplacer(".", "/", " ", "/", "-", "/", "\u00a0", "/", "\u202f", "/").Replace(strings.TrimSpace(typed))
 	if len(s) == 8 && !strings.Contains(s, "/") {
 		s = s[:2] + "/" + s[2:4] + "/" + s[4:]
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -56,7 +57,7 @@ func (c *catalogue) flatten(prefix string, tree map[string]any) error {
 			if _, twice := c.texts[prefix+key]; twice {
 				return fmt.Errorf("key %s%s is there twice", prefix, key)
 			}
-			c.texts[prefix+key] = v
+			c.texts[prefix+key] = typeset(c.lang, v)
 		case map[string]any:
 			if err := c.flatten(prefix+key+".", v); err != nil {
 				return err
@@ -66,6 +67,19 @@ func (c *catalogue) flatten(prefix string, tree map[string]any) error {
 		}
 	}
 	return nil
+}
+
+// frenchSpaces puts no-break spaces where French typography wants them, so that no line begins with a
+// semicolon and no figure is cut in two; the catalogue is written with plain spaces.
+var frenchSpaces = strings.NewReplacer(" ;", "\u202f;", " ?", "\u202f?", " !", "\u202f!", " :", "\u00a0:", "« ", "«\u00a0", " »", "\u00a0»")
+
+var thousands = regexp.MustCompile(`(\d) (\d{3})`)
+
+func typeset(lang, text string) string {
+	if lang != "fr" {
+		return text
+	}
+	return thousands.ReplaceAllString(frenchSpaces.Replace(text), "$1\u202f$2")
 }
 
 func (c *catalogue) has(key string) bool { _, ok := c.texts[key]; return ok }
@@ -108,7 +122,7 @@ func (c *catalogue) count(key string, n int, pairs ...any) (string, error) {
 
 // number writes n with the language's thousands separator.
 func (c *catalogue) number(n int) string {
-	sep := " " // narrow no-break space
+	sep := "\u202f" // narrow no-break space
 	if c.lang == "en" {
 		sep = ","
 	}
@@ -124,12 +138,16 @@ func chooseLanguage(r *http.Request) string {
 	if c, err := r.Cookie(languageCookie); err == nil && known(languages, c.Value) {
 		return c.Value
 	}
-	best, weight := languages[0], -1.0
+	best, weight := languages[0], 0.0
 	for _, part := range strings.Split(r.Header.Get("Accept-Language"), ",") {
 		tag, rest, _ := strings.Cut(strings.TrimSpace(part), ";")
 		q := 1.0
 		if v, ok := strings.CutPrefix(strings.TrimSpace(rest), "q="); ok {
-			q, _ = strconv.ParseFloat(v, 64)
+			if weighed, err := strconv.ParseFloat(v, 64); err == nil {
+				q = weighed
+			} else {
+				q = 0
+			}
 		}
 		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
 		if known(languages, base) && q > weight {

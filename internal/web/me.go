@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"ecluse"
+	"ecluse/internal/directory"
 	"ecluse/internal/signin"
 )
 
@@ -107,7 +108,7 @@ func (s *Site) revokeSession(q *query) (answer, error) {
 			return redirect("/me?done=revoked")
 		}
 	}
-	return answer{}, ErrNotFound
+	return answer{}, directory.ErrNotFound
 }
 
 func sessionStamp(c signin.Connection) string { return strconv.FormatInt(c.At.UnixMicro(), 36) }

@@ -191,5 +191,5 @@ func join(s string, sizes ...int) string {
 	for _, size := range sizes {
 		groups, s = append(groups, s[:size]), s[size:]
 	}
-	return strings.Join(groups, " ")
+	return strings.Join(groups, "\u00a0")
 }

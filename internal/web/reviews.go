@@ -3,6 +3,8 @@ package web
 import (
 	"errors"
 	"net/http"
+
+	"ecluse/internal/directory"
 )
 
 // reviewsPage lists the disclosures that the reader is told of. It is in order of time, without any
@@ -101,7 +103,7 @@ func (s *Site) findReview(q *query) (Review, error) {
 			return r, nil
 		}
 	}
-	return Review{}, ErrNotFound
+	return Review{}, directory.ErrNotFound
 }
 
 // viewReview adds the schema's words for purpose and motive.

@@ -18,16 +18,8 @@ import (
 // The answers of gate and directory are plain types of this package: register.Values can only be made
 // against a receipt, so that a page which took them as such could not be shown to a test.
 
-// Sentinels that gate and directory answer with; errors.go maps each to a page.
-var (
-	ErrHandle         = errors.New("handle unreadable or of another session")
-	ErrNotFound       = errors.New("not found")
-	ErrForbidden      = errors.New("not allowed")
-	ErrBusy           = errors.New("busy")
-	ErrOutcomeUnknown = errors.New("outcome of the commit unknown")
-	ErrDualControl    = errors.New("a different person must decide")
-	ErrDecided        = errors.New("already decided")
-)
+// ErrForbidden: the caller's roles do not open the route.
+var ErrForbidden = errors.New("the caller's roles do not open this route")
 
 // Caller is who asks. The zero value is nobody.
 type Caller = signin.Caller

@@ -84,7 +84,7 @@ func (s *Site) search(q *query) (answer, error) {
 	a, err := show("search", s.found(q, p, form, out, ambiguous))
 	a.back = p.head().Home
 	if ambiguous {
-		a.status = http.StatusConflict
+		a.status, a.failed = http.StatusConflict, true
 	}
 	return a, err
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"ecluse/internal/directory"
 	"ecluse/internal/signin"
 )
 
@@ -116,7 +117,7 @@ func (s *Site) acceptInvitation(q *query) (answer, error) {
 			return redirect(localPath("sign-in", p.ID) + "?" + url.Values{"invitation": {q.PathValue("token")}}.Encode())
 		}
 	}
-	return answer{}, ErrNotFound
+	return answer{}, directory.ErrNotFound
 }
 
 // sessionState tells the lock in the page (HEAD) and the reader (GET) whether somebody is signed in.

@@ -100,6 +100,11 @@ func New(config Config, rooms Rooms, now func() time.Time) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	return assemble(config, rooms, now, files, set), nil
+}
+
+// assemble puts the parts together; nothing can fail any more.
+func assemble(config Config, rooms Rooms, now func() time.Time, files *assets, set *templates) *Site {
 	s := &Site{config: config, rooms: rooms, now: now, assets: files, templates: set}
 	s.routes = s.table()
 	s.mux = http.NewServeMux()
@@ -107,7 +112,7 @@ func New(config Config, rooms Rooms, now func() time.Time) (*Site, error) {
 		s.mux.Handle(route.Method+" "+route.Pattern, s.door(route))
 	}
 	s.handler = s.secure(s.sameOrigin(http.HandlerFunc(s.dispatch)))
-	return s, nil
+	return s
 }
 
 // ServeHTTP answers every path that no other room has taken.

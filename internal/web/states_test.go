@@ -1,0 +1,228 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/gate"
+	"ecluse/internal/ledger"
+	"ecluse/internal/signin"
+)
+
+// state is one page in one situation: every test that looks at pages looks at all of them.
+type state struct {
+	fake         func(*fakeRooms)
+	demo         bool
+	method, path string
+	form         url.Values
+	direct       func(s *Site, w http.ResponseWriter, r *http.Request) // called by signin, not routed
+}
+
+// status is what a state answers when it is not 200.
+var status = map[string]int{
+	"desk-error":       422,
+	"search-ambiguous": 409,
+	"search-refused":   403,
+	"person-error":     422,
+	"emergency-error":  422,
+	"refusal":          403,
+	"refusal-budget":   403,
+	"refusal-many":     403,
+	"e404":             404,
+	"e405":             405,
+	"e413":             413,
+	"e403":             403,
+	"e410":             410,
+	"e500":             500,
+	"e503":             503,
+	"lock":             403,
+	"lock-post":        403,
+	"lock-revoked":     403,
+	"signin-error":     403,
+	"signin-internal":  500,
+}
+
+// secretError is the text of an internal error: no reader may ever see it.
+const secretError = "dial tcp 10.0.0.7:5432: password for ecluse refused"
+
+func get(path string) state { return state{method: "GET", path: path} }
+
+func post(path, form string) state {
+	values, err := url.ParseQuery(form)
+	if err != nil {
+		panic(err)
+	}
+	return state{method: "POST", path: path, form: values}
+}
+
+func with(s state, f func(*fakeRooms)) state { s.fake = f; return s }
+
+func inDemo(s state) state { s.demo = true; return s }
+
+func nobody(f *fakeRooms) { f.signErr = signin.ErrNoSession }
+
+func meterHigh(f *fakeRooms) {
+	f.readings[1].Used, f.readings[3].Used = 35, 10
+	f.outcome.Readings, f.search.Readings, f.caseload.Readings = f.readings, f.readings, f.readings
+}
+
+func refusing(reasons ...ecluse.Reason) func(*fakeRooms) {
+	return func(f *fakeRooms) { f.outcome = Outcome{Reasons: reasons, Receipt: testReceipt, Readings: f.readings} }
+}
+
+func noHit(reason ecluse.Reason) func(*fakeRooms) {
+	return func(f *fakeRooms) {
+		f.search = SearchOutcome{Reasons: []ecluse.Reason{reason}, Receipt: testReceipt, Readings: f.readings}
+	}
+}
+
+func rows(n int) func(*fakeRooms) {
+	return func(f *fakeRooms) {
+		surnames, names := []string{"Lefèvre-Diallo", "Benali", "Caron", "Nguyen", "Roux"}, []string{"Marie", "Yanis", "Léa", "Paul", "Inès"}
+		for i := range n {
+			v := map[string]string{"surname": surnames[i%5], "first_name": names[i%5], "birth_date": fmt.Sprintf("200%d-0%d-1%d", 3+i%5, 1+i%9, i%10)}
+			f.caseload.Rows = append(f.caseload.Rows, Row{Handle: fmt.Sprint("h", i), Values: fakeValues{f.registers["mission-locale"].Schema, v}, Receipt: testReceipt})
+		}
+		f.caseload.Readings = f.readings
+		if n >= 24 {
+			f.caseload.Next, f.caseload.Withheld = "c", 1
+		}
+	}
+}
+
+func asManager(f *fakeRooms) {
+	motive := f.registers["mission-locale"].Schema.Motives[0].ID
+	f.standing.GivenName, f.standing.UsualName = "Solène", "Marchand"
+	f.standing.Roles = []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}
+	f.reviews = []Review{
+		{ID: "r1", At: testNow.Add(-time.Hour), Kind: "emergency", Account: "Camille Arnaud", Site: "Site de Pantin", Purpose: "emploi", Motive: "minor_at_risk", Receipt: testReceipt, State: "pending", Register: "mission-locale"},
+		{ID: "r2", At: testNow.Add(-3 * time.Hour), Kind: "unexplained", Account: "Hugo Petit", Site: "Site de Bobigny", Purpose: "emploi", Motive: motive, Receipt: testReceipt, HasText: true, State: "pending", Register: "mission-locale"},
+		{ID: "r3", At: testNow.Add(-26 * time.Hour), Kind: "outside", Account: "Nadia Ferrand", Site: "Site de Pantin", Purpose: "logement", Motive: motive, State: "pending", Register: "mission-locale"},
+		{ID: "r4", At: testNow.Add(-50 * time.Hour), Kind: "unexplained", Account: "Nadia Ferrand", Site: "Site de Pantin", Purpose: "emploi", State: "accepted", Decided: testNow.Add(-49 * time.Hour), Register: "mission-locale"},
+	}
+	f.reviewText = "Le jeune s’est présenté à l’accueil, envoyé par la mairie ; il n’a pas encore de conseiller chez nous."
+}
+
+func asOfficer(f *fakeRooms) {
+	f.standing = Standing{GivenName: "Karim", UsualName: "Haddad", Controller: "Service public de l’emploi (démonstration)", Roles: []ecluse.Role{ecluse.RoleAccessOfficer}}
+	diff := Diff{Warnings: []DiffWarning{{"whole_territory", "reseau-ml"}, {"new_domain", "ailleurs.test"}}, Sections: []DiffSection{
+		{Kind: "organisations", Added: 3, Changed: 1, Rows: []DiffRow{
+			{"added", "Mission locale de la Lézarde", "ml-lezarde · mission_locale · 93"}, {"added", "Site de Pantin", "ml-lezarde-pantin · site · 93-055"},
+			{"added", "Site de Bobigny", "ml-lezarde-bobigny · site · 93-008"}, {"changed", "Mission locale du Canal", "ml-canal · mission_locale · 75 93"},
+		}},
+		{Kind: "agreements", Added: 1, Rows: []DiffRow{{"added", "ml-lezarde 2026-1", "mission-locale · emploi formation logement · 93 · 2027-12-31"}}},
+		{Kind: "accounts", Added: 214, Changed: 2, Ended: 4, More: 217, Rows: []DiffRow{
+			{"added", "Camille Arnaud", "camille.arnaud@lezarde.demo.ecluse.test · ml-lezarde · agent"},
+			{"added", "Solène Marchand", "solene.marchand@lezarde.demo.ecluse.test · ml-lezarde · account_manager"},
+			{"ended", "Paul Dubois", "paul.dubois@lezarde.demo.ecluse.test · ml-lezarde · agent"},
+		}},
+		{Kind: "links", Added: 12408},
+	}}
+	f.approvalList = []Approval{
+		{ID: "a1", Kind: "directory.import", Requester: "Lucie Morel", RequestedAt: testNow.Add(-2 * time.Hour), Expires: testNow.AddDate(0, 0, 30), State: "pending", Digest: "7f3a 91c0 55de 0b2e", Diff: diff},
+		{ID: "a2", Kind: "directory.import", Requester: "Karim Haddad", RequestedAt: testNow.Add(-5 * time.Hour), Expires: testNow.AddDate(0, 0, 30), State: "pending", Own: true, Diff: diff},
+		{ID: "a3", Kind: "directory.import", Requester: "Lucie Morel", RequestedAt: testNow.Add(-75 * time.Hour), Expires: testNow.AddDate(0, 0, 20), State: "approved", DecidedBy: "Karim Haddad", DecidedAt: testNow.Add(-74 * time.Hour), Diff: diff},
+	}
+}
+
+const (
+	typedMarie = "purpose=emploi&surname=Lefevre&first_name=Marie&birth_date=17/05/2004"
+	deskML     = "/desk/mission-locale"
+	handleML   = deskML + "/persons/h1"
+)
+
+// states are all pages in all their situations.
+func states() map[string]state {
+	all := map[string]state{
+		"front": inDemo(with(get("/"), nobody)), "entry": with(get("/"), nobody), "entry-none": with(get("/"), nobody),
+		"purpose": get(deskML), "desk": inDemo(get(deskML + "?purpose=emploi")), "desk-high": with(get(deskML+"?purpose=emploi"), meterHigh),
+		"desk-error": post(deskML+"/search", "purpose=emploi&surname=&first_name=Marie&birth_date=32/13/2004"),
+		"desks": with(get("/desk"), func(f *fakeRooms) {
+			g := f.standing.Grants[0]
+			g.Register = "licences-sport"
+			f.standing.Grants = append(f.standing.Grants, g)
+		}),
+		"desks-none": with(get("/desk"), func(f *fakeRooms) { f.standing.Grants = nil }),
+		"search-own": with(post(deskML+"/search", typedMarie), func(f *fakeRooms) {
+			f.search.Hits = []Hit{{"h1", "caseload", true, nil}, {"h2", "caseload", false, []string{"first_name", "birth_date"}}}
+		}),
+		"search-site":         with(post(deskML+"/search", typedMarie), func(f *fakeRooms) { f.search.Hits[0].Relation = "site" }),
+		"search-other":        with(post(deskML+"/search", typedMarie), func(f *fakeRooms) { f.search.Hits[0].Relation = "other"; meterHigh(f) }),
+		"search-none":         with(post(deskML+"/search", typedMarie), noHit(ecluse.ReasonPersonUnavailable)),
+		"search-ambiguous":    with(post(deskML+"/search", typedMarie), noHit(ecluse.ReasonSearchAmbiguous)),
+		"search-refused":      with(post(deskML+"/search", typedMarie), noHit(ecluse.ReasonBudgetSearch)),
+		"person-organisation": post(handleML+"/reason", typedMarie+"&relation=organisation"), "person-other": post(handleML+"/reason", typedMarie+"&relation=other"),
+		"person-error": post(handleML, typedMarie+"&relation=other&text=court"), "person-plain": get(handleML + "?purpose=emploi"),
+		"emergency": post(handleML+"/emergency", typedMarie), "emergency-error": post(handleML+"/emergency/open", typedMarie),
+		"case": post(handleML, typedMarie+"&relation=caseload"), "case-emergency": with(post(handleML+"/emergency/open", typedMarie+"&emergency=health"), func(f *fakeRooms) {
+			f.outcome.Values = fakeValues{f.registers["mission-locale"].Schema, map[string]string{"phone": "+33612345678", "email": "marie@x.test", "address": "12 rue des Lilas\n93500 Pantin", "representative_surname": "Lefèvre", "representative_phone": "+33145678901"}}
+		}),
+		"case-high": with(post(handleML, typedMarie+"&relation=site"), func(f *fakeRooms) { f.outcome.Relation = "site"; meterHigh(f) }),
+		"refusal":   with(post(handleML, typedMarie+"&relation=site"), refusing(ecluse.ReasonPersonUnavailable)),
+		"refusal-budget": with(post(handleML, typedMarie+"&relation=site"), func(f *fakeRooms) {
+			refusing(ecluse.ReasonBudgetOutside)(f)
+			meterHigh(f)
+			f.outcome.Readings = f.readings
+		}),
+		"refusal-many": with(post(handleML, typedMarie+"&relation=site"), refusing(ecluse.ReasonAssuranceTooLow, ecluse.ReasonPurposeNotCovered, ecluse.ReasonBudgetNew)),
+		"caseload":     with(get(deskML+"/persons?purpose=emploi"), rows(24)), "caseload-empty": with(get(deskML+"/persons?purpose=emploi"), rows(0)), "caseload-two": with(get(deskML+"/persons?purpose=emploi&cursor=x"), rows(2)),
+		"reviews": with(get("/reviews"), asManager), "reviews-empty": with(get("/reviews?done=accepted"), func(f *fakeRooms) { asManager(f); f.reviews = nil }),
+		"review": with(get("/reviews/r2"), asManager), "review-text": with(post("/reviews/r2/text", ""), asManager), "review-done": with(get("/reviews/r4"), asManager),
+		"approvals": with(get("/approvals"), asOfficer), "approval": with(get("/approvals/a1"), asOfficer), "approval-own": with(get("/approvals/a2"), asOfficer), "approval-confirm": with(post("/approvals/a1/confirm", "decision=approve"), asOfficer), "approval-refuse": with(post("/approvals/a1/confirm", "decision=refuse"), asOfficer), "approvals-empty": with(get("/approvals?done=approved"), func(f *fakeRooms) { asOfficer(f); f.approvalList = nil }),
+		"me": get("/me"), "me-officer": with(get("/me"), asOfficer),
+		"mentions": with(get("/mentions"), nobody), "help": get("/aide"), "help-out": with(get("/aide"), nobody),
+		"e404": get("/nulle-part"), "e405": post("/mentions", ""), "e413": post("/preferences", "x="+strings.Repeat("y", 40000)), "e403": get("/approvals"), "e410": with(post(handleML, typedMarie+"&relation=other&motive=walk_in&text=Une+explication+bien+assez+longue"), func(f *fakeRooms) { f.gateErr = gate.ErrHandle }),
+		"e500": with(get(deskML+"/persons?purpose=emploi"), func(f *fakeRooms) { f.gateErr = errors.New(secretError) }), "e503": with(get(deskML+"/persons?purpose=emploi"), func(f *fakeRooms) { f.gateErr = ledger.ErrBusy }),
+		"lock": with(get(deskML+"?purpose=emploi"), func(f *fakeRooms) { f.signErr = signin.ErrLocked }), "lock-post": with(post(handleML, typedMarie+"&relation=other&text=abc"), func(f *fakeRooms) { f.signErr = signin.ErrLocked }), "lock-revoked": with(get(deskML+"?purpose=emploi"), func(f *fakeRooms) { f.signErr = signin.ErrRevoked }),
+		"invitation": with(get("/invitation/abc"), nobody), "session": get("/session"),
+		"signin": {demo: true, fake: nobody, direct: func(s *Site, w http.ResponseWriter, r *http.Request) {
+			s.Choose(w, r, signin.Choice{Providers: []signin.ProviderLink{{ID: "proconnect", Label: "ProConnect", URL: "/sign-in/proconnect"}}})
+		}},
+		"signin-locked": {fake: nobody, direct: func(s *Site, w http.ResponseWriter, r *http.Request) {
+			s.Choose(w, r, signin.Choice{Locked: true, Providers: []signin.ProviderLink{{ID: "proconnect", Label: "ProConnect", URL: "/sign-in/proconnect"}}})
+		}},
+		"signin-error": {fake: nobody, direct: func(s *Site, w http.ResponseWriter, r *http.Request) {
+			s.Problem(w, r, signin.Problem{Code: signin.CodeAssurance, Again: "/sign-in/proconnect"})
+		}},
+		"signin-internal": {fake: nobody, direct: func(s *Site, w http.ResponseWriter, r *http.Request) {
+			s.Problem(w, r, signin.Problem{Code: signin.CodeInternal, Again: "/sign-in/proconnect", Err: errors.New(secretError)})
+		}},
+		"signedout": {fake: nobody, direct: func(s *Site, w http.ResponseWriter, r *http.Request) {
+			s.SignedOut(w, r, signin.Farewell{Federation: true})
+		}},
+	}
+	return all
+}
+
+// visit answers a state.
+func visit(t testing.TB, st state, lang string, change ...func(*Config)) (*httptest.ResponseRecorder, *fakeRooms) {
+	t.Helper()
+	f := newFake(t)
+	if st.fake != nil {
+		st.fake(f)
+	}
+	if st.demo {
+		change = append(change, demoConfig)
+	}
+	s := newSite(t, f, change...)
+	r := httptest.NewRequest("GET", "/sign-in", nil)
+	if st.direct == nil {
+		r = httptest.NewRequest(st.method, st.path, strings.NewReader(st.form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	r.AddCookie(&http.Cookie{Name: languageCookie, Value: lang})
+	w := httptest.NewRecorder()
+	if st.direct != nil {
+		st.direct(s, w, r)
+	} else {
+		s.ServeHTTP(w, r)
+	}
+	return w, f
+}
