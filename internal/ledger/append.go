@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"ecluse"
@@ -44,10 +45,15 @@ func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, e
 	b.writes.State = State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]budget.Seen{}, Persons: map[ecluse.PersonID]Chain{}}
 	before := head.Frontier.Size()
 	for i, s := range batch {
-		if answers[i].err == nil {
-			if answers[i].results, err = b.submit(s); err != nil {
-				return nil, err
-			}
+		if answers[i].err != nil {
+			continue
+		}
+		if s.stale(head.Rev) { // one before it in this batch changed what it rests on
+			answers[i].err = ErrStale
+			continue
+		}
+		if answers[i].results, err = b.submit(s); err != nil {
+			return nil, err
 		}
 	}
 	if b.writes.Tiles, err = completeTiles(ctx, b.tx, before, b.leaves); err != nil {
@@ -118,8 +124,12 @@ func (b *batchWriter) submit(s *submission) ([]Result, error) {
 	return results, nil
 }
 
-// enter writes one candidate down.
-func (b *batchWriter) enter(c *Candidate, act int64) (Result, error) {
+// enter writes one candidate down. It leaves the candidate as it was: a batch that fails is tried
+// again item by item, and the budgets may then answer otherwise.
+func (b *batchWriter) enter(asked *Candidate, act int64) (Result, error) {
+	copied := *asked
+	c := &copied
+	c.Reasons = slices.Clip(c.Reasons)
 	readings, refused := b.admit(c)
 	if refused != nil {
 		c.Decision, c.Reasons = Deny, refused

@@ -66,7 +66,9 @@ type bundle struct {
 // reader got from elsewhere; empty trusts the one in the bundle, which proves consistency only.
 func ReadBundle(r io.Reader, trusted string) (Source, error) {
 	b := &bundle{in: bufio.NewReaderSize(r, 1<<16)}
-	if err := b.next(&b.head); err != nil {
+	if err := b.next(&b.head); errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: it is empty", ErrBundle)
+	} else if err != nil {
 		return nil, err
 	}
 	if b.head.Bundle != bundleVersion {
@@ -83,7 +85,7 @@ func (b *bundle) Heading(context.Context) (Heading, error) {
 	if err != nil || len(root) != 32 {
 		return Heading{}, fmt.Errorf("%w: the root is malformed", ErrBundle)
 	}
-	h := Heading{Size: b.head.Size, Root: tlog.Hash(root)}
+	h := Heading{Size: b.head.Size, Root: tlog.Hash(root), TreeOnly: !b.head.Opened}
 	for _, text := range b.head.Checkpoints {
 		c, err := ParseCheckpoint([]byte(text), b.head.VerifierKey)
 		if err != nil {
@@ -129,6 +131,9 @@ func (b *bundle) next(into any) error {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		return fmt.Errorf("%w: line %d is malformed", ErrBundle, b.line)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: line %d holds more than one document", ErrBundle, b.line)
 	}
 	return nil
 }

@@ -47,12 +47,14 @@ type Detail struct {
 	Motive     string          `json:"m,omitempty"`  // justification picked
 	Commitment []byte          `json:"t,omitempty"`  // SHA-256(salt, free text)
 	Hits       int             `json:"h,omitempty"`  // search: persons shown
-	Refers     int64           `json:"r,omitempty"`  // undelivered, ledger-read: the entry meant
-	Subject    int64           `json:"s,omitempty"`  // directory, approval: the row meant
+	Refers     int64           `json:"r,omitempty"`  // undelivered, ledger-read: the entry meant; purge: entries below it lose their references; restore: entries in the backup
+	Subject    int64           `json:"s,omitempty"`  // directory, approval: the row meant; restore: every meter of a holder below it was filled
 	What       string          `json:"w,omitempty"`  // directory, approval, purge …: the act, as a code
 	Digest     []byte          `json:"d,omitempty"`  // of what took effect
 	By         string          `json:"by,omitempty"` // cli:user@host
 	Target     []byte          `json:"x,omitempty"`  // sealed id of a person that was refused as unavailable
+	// Counts says how many rows of what a purge or a restore concerned.
+	Counts map[string]int64 `json:"n,omitempty"`
 }
 
 // Entry is one line of the ledger. References are zero once purged (Purged).

@@ -99,7 +99,11 @@ func New(store Store, k *keys.Keys, o Options) *Ledger {
 
 // Close waits for the batch under way and refuses the rest with ErrStopped.
 func (l *Ledger) Close() {
-	l.once.Do(func() { close(l.stop) })
+	l.once.Do(func() {
+		l.mu.Lock() // nobody queues once the writer may have gone
+		defer l.mu.Unlock()
+		close(l.stop)
+	})
 	<-l.done
 }
 
@@ -147,12 +151,15 @@ func (l *Ledger) Append(ctx context.Context, candidates ...Candidate) ([]Result,
 func (l *Ledger) enter(s *submission) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case <-l.stop:
+		return ErrStopped
+	default:
+	}
 	if l.waiting[s.account()] >= AccountPlaces && s.account() != 0 {
 		return ErrBusy
 	}
 	select {
-	case <-l.stop:
-		return ErrStopped
 	case l.queue <- s:
 		l.waiting[s.account()]++
 		return nil

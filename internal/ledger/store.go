@@ -13,6 +13,12 @@ import (
 type Store interface {
 	// Locked runs fn in a transaction that holds the head lock; see store.DB.Locked for its errors.
 	Locked(ctx context.Context, now time.Time, fn func(Tx) error) error
+	Reader
+}
+
+// Reader reads the ledger: the live database (store.DB), or the database as of one instant
+// (store.Snapshot), which is what verification beside a running node needs.
+type Reader interface {
 	// Head reads the head without locking.
 	Head(ctx context.Context) (Head, error)
 	// Entries calls each for the entries from (included) to (excluded), in order.
@@ -21,6 +27,8 @@ type Store interface {
 	Leaves(ctx context.Context, from, to ecluse.EntryNumber) ([]byte, error)
 	// Tile is a complete tile's 256 hashes, joined; nil if there is none.
 	Tile(ctx context.Context, level int, index int64) ([]byte, error)
+	// CountEntries counts the rows of entries, whatever their numbers. It reads the whole table.
+	CountEntries(ctx context.Context) (int64, error)
 }
 
 // Tx is a transaction that holds the head lock. A directory change gets at its own tables through it.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -37,6 +38,12 @@ type Heading struct {
 	Size        int64     // entries claimed
 	Root        tlog.Hash // root claimed
 	Checkpoints []Checkpoint
+	TreeOnly    bool      // a bundle without references: only leaves are checked
+	At          time.Time // ledger time claimed; zero = not known
+	// Tile reads a stored tile to compare with the leaves (nil data = none); nil = there are none to compare.
+	Tile func(ctx context.Context, level int, index int64) ([]byte, error)
+	// Rows counts the rows of entries, whatever their numbers; nil = not known.
+	Rows func(ctx context.Context) (int64, error)
 }
 
 // Report is the outcome of a verification, in the words of `ecluse verify --json`.
@@ -45,7 +52,7 @@ type Report struct {
 	Entries    int64          `json:"entries"`
 	Checkpoint int64          `json:"checkpoint"` // entries under the newest verified signature
 	Opened     int64          `json:"opened"`     // entries whose content was checked, not only their leaf
-	Purged     int64          `json:"purged"`
+	Purged     int64          `json:"purged"`     // entries without references, by retention or in a tree-only bundle
 	Problems   []string       `json:"problems"`
 	Receipts   *ReceiptReport `json:"receipts,omitempty"`
 }
@@ -83,10 +90,12 @@ func Verify(ctx context.Context, src Source, receipts []string) (Report, error) 
 	v.want(receipts)
 	slices.SortFunc(v.heading.Checkpoints, func(a, b Checkpoint) int { return int(a.Size - b.Size) })
 	v.passCheckpoints()
-	if err := src.Lines(ctx, v.line); err != nil {
+	if err := src.Lines(ctx, func(l *Line) error { return v.line(ctx, l) }); err != nil {
 		return report, err
 	}
-	v.end()
+	if err := v.end(ctx); err != nil {
+		return report, err
+	}
 	report.OK = len(report.Problems) == 0 && (report.Receipts == nil || len(report.Receipts.Missing) == 0)
 	return report, nil
 }
@@ -95,6 +104,9 @@ type verifier struct {
 	report   *Report
 	heading  Heading
 	tree     Frontier
+	tiles    [][]byte // of each level, the hashes of the tile that is not complete yet
+	complete []int64  // of each level, the complete tiles
+	allowed  int64    // entries that the newest purge entry lets be without references
 	last     time.Time
 	accounts map[Holder]Chain
 	persons  map[ecluse.PersonID]Chain
@@ -111,7 +123,7 @@ func (v *verifier) want(receipts []string) {
 	}
 }
 
-func (v *verifier) line(l *Line) error {
+func (v *verifier) line(ctx context.Context, l *Line) error {
 	n := v.tree.Size()
 	if int64(l.N) != n {
 		v.report.problem("entry %d stands where entry %d is expected", l.N, n)
@@ -122,13 +134,13 @@ func (v *verifier) line(l *Line) error {
 	v.last = l.At
 	switch {
 	case l.Purged:
-		v.report.Purged++
-	case l.Salt != nil:
-		v.report.Opened++
-		if leaf := leafWithSalt(&l.Entry, l.Salt); leaf != l.Leaf {
-			v.report.problem("entry %d: its content does not match its leaf", l.N)
+		if v.report.Purged++; v.report.Purged != v.report.Entries+1 && !v.heading.TreeOnly {
+			v.report.problem("entry %d: its references are gone, though older entries have theirs", l.N)
 		}
-		v.chains(&l.Entry)
+	case l.Salt == nil:
+		v.report.problem("entry %d: no key opens it: its time was altered, or its salt is missing", l.N)
+	default:
+		v.open(l)
 	}
 	if _, ok := v.wanted[l.Receipt]; ok {
 		v.wanted[l.Receipt] = true
@@ -136,7 +148,46 @@ func (v *verifier) line(l *Line) error {
 	v.tree.add(l.Leaf)
 	v.report.Entries++
 	v.passCheckpoints()
-	return nil
+	return v.tile(ctx, 0, l.Leaf)
+}
+
+// open checks the content of an entry.
+func (v *verifier) open(l *Line) {
+	v.report.Opened++
+	if leaf := leafWithSalt(&l.Entry, l.Salt); leaf != l.Leaf {
+		v.report.problem("entry %d: its content does not match its leaf", l.N)
+	} else if l.Kind == KindPurge {
+		if d, err := l.ReadDetail(); err == nil {
+			v.allowed = max(v.allowed, d.Refers)
+		}
+	}
+	v.chains(&l.Entry)
+}
+
+// tile adds a hash to the tile of its level that is being filled, and compares a complete one with
+// what is stored.
+func (v *verifier) tile(ctx context.Context, level int, h tlog.Hash) error {
+	if v.heading.Tile == nil {
+		return nil
+	}
+	if level == len(v.tiles) {
+		v.tiles, v.complete = append(v.tiles, nil), append(v.complete, 0)
+	}
+	v.tiles[level] = append(v.tiles[level], h[:]...)
+	if len(v.tiles[level]) < 32*tileWidth {
+		return nil
+	}
+	index := v.complete[level]
+	stored, err := v.heading.Tile(ctx, level, index)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(stored, v.tiles[level]) {
+		v.report.problem("tile %d/%d is missing or not what its entries add up to", level, index)
+	}
+	root := tileRoot(v.tiles[level])
+	v.tiles[level], v.complete[level] = v.tiles[level][:0], index+1
+	return v.tile(ctx, level+1, root)
 }
 
 // chains checks the places in the chains of the account and of the person. A chain whose beginning
@@ -144,7 +195,7 @@ func (v *verifier) line(l *Line) error {
 func (v *verifier) chains(e *Entry) {
 	holder := Holder{int64(e.Account), e.Register}
 	account, known := v.accounts[holder]
-	if bad := link(account, known, v.report.Purged > 0, e.ASeq, e.APrev); bad != "" {
+	if bad := link(account, known, v.report.Purged, e.ASeq, e.APrev); bad != "" {
 		v.report.problem("entry %d: the chain of its account %s", e.N, bad)
 	}
 	v.accounts[holder] = Chain{Seq: e.ASeq + 1, LastN: e.N}
@@ -152,16 +203,16 @@ func (v *verifier) chains(e *Entry) {
 		return
 	}
 	person, known := v.persons[e.Person]
-	if bad := link(person, known, v.report.Purged > 0, e.PSeq, e.PPrev); bad != "" {
+	if bad := link(person, known, v.report.Purged, e.PSeq, e.PPrev); bad != "" {
 		v.report.problem("entry %d: the chain of its person %s", e.N, bad)
 	}
 	v.persons[e.Person] = Chain{Seq: e.PSeq + 1, LastN: e.N}
 }
 
-func link(c Chain, known, purged bool, seq, prev int64) string {
+func link(c Chain, known bool, purged, seq, prev int64) string {
 	switch {
-	case !known && purged:
-		return ""
+	case !known && seq > 0 && prev >= 0 && prev < purged:
+		return "" // its beginning was purged
 	case !known && (seq != 0 || prev != -1):
 		return "has no beginning"
 	case known && (seq != c.Seq || prev != int64(c.LastN)):
@@ -183,7 +234,7 @@ func (v *verifier) passCheckpoints() {
 	}
 }
 
-func (v *verifier) end() {
+func (v *verifier) end(ctx context.Context) error {
 	if v.tree.Size() != v.heading.Size {
 		v.report.problem("%d entries were found, %d are claimed", v.tree.Size(), v.heading.Size)
 	} else if v.tree.Root() != v.heading.Root {
@@ -192,6 +243,45 @@ func (v *verifier) end() {
 	for _, c := range v.heading.Checkpoints {
 		v.report.problem("a signed checkpoint has %d entries, the ledger only %d: its end is missing", c.Size, v.tree.Size())
 	}
+	if v.report.Purged > v.allowed && !v.heading.TreeOnly {
+		v.report.problem("%d entries have lost their references, and retention says so of %d only", v.report.Purged, v.allowed)
+	}
+	if !v.heading.At.IsZero() && v.heading.At.Before(v.last) {
+		v.report.problem("the head's time is before that of its newest entry")
+	}
+	v.receipts()
+	return errors.Join(v.surplusRows(ctx), v.surplusTiles(ctx))
+}
+
+func (v *verifier) surplusRows(ctx context.Context) error {
+	if v.heading.Rows == nil {
+		return nil
+	}
+	rows, err := v.heading.Rows(ctx)
+	if err == nil && rows != v.report.Entries {
+		v.report.problem("the table of entries has %d rows, %d of them are in the ledger", rows, v.report.Entries)
+	}
+	return err
+}
+
+// surplusTiles looks for the tile after the last one of each level, which would stop the ledger.
+func (v *verifier) surplusTiles(ctx context.Context) error {
+	for level, index := range append(v.complete, 0) {
+		if v.heading.Tile == nil {
+			return nil
+		}
+		data, err := v.heading.Tile(ctx, level, index)
+		if err != nil {
+			return err
+		}
+		if data != nil {
+			v.report.problem("tile %d/%d exists, though its entries do not", level, index)
+		}
+	}
+	return nil
+}
+
+func (v *verifier) receipts() {
 	if v.wanted == nil {
 		return
 	}
@@ -226,15 +316,15 @@ func saltOf(period []byte, number ecluse.EntryNumber) []byte {
 
 // live is the Source of a database with its key file.
 type live struct {
-	store       Store
+	store       Reader
 	keys        *keys.Keys
 	head        Head
 	checkpoints [][]byte
 }
 
 // Live verifies a database in place, with its key file and the checkpoints kept on nodes or by
-// witnesses.
-func Live(store Store, k *keys.Keys, checkpoints ...[]byte) Source {
+// witnesses. Beside a running node the store must be a Snapshot, and the checkpoints older than it.
+func Live(store Reader, k *keys.Keys, checkpoints ...[]byte) Source {
 	return &live{store: store, keys: k, checkpoints: checkpoints}
 }
 
@@ -243,7 +333,7 @@ func (s *live) Heading(ctx context.Context) (Heading, error) {
 	if s.head, err = s.store.Head(ctx); err != nil {
 		return Heading{}, fmt.Errorf("read the head: %w", err)
 	}
-	h := Heading{Size: int64(s.head.N), Root: s.head.Frontier.Root()}
+	h := Heading{Size: int64(s.head.N), Root: s.head.Frontier.Root(), At: s.head.At, Tile: s.store.Tile, Rows: s.store.CountEntries}
 	key, err := s.keys.VerifierKey()
 	if err != nil {
 		return h, err
@@ -260,15 +350,13 @@ func (s *live) Heading(ctx context.Context) (Heading, error) {
 
 func (s *live) Lines(ctx context.Context, each func(*Line) error) error {
 	receipts := s.keys.MAC("receipt")
-	// Entries beyond the head, read once more than claimed, must show: hence no upper bound.
-	return s.store.Entries(ctx, 0, noBound, func(e *Entry) error {
+	// Entries before the first and beyond the head must show: hence no bounds.
+	return s.store.Entries(ctx, -noBound, noBound, func(e *Entry) error {
 		l := Line{Entry: *e, Receipt: sealReceipt(receipts, e.N, e.Leaf)}
 		if !e.Purged {
-			period, err := s.keys.Period(e.At)
-			if err != nil && !errors.Is(err, keys.ErrPeriodDestroyed) {
-				return fmt.Errorf("entry %d: %w", e.N, err)
-			}
-			if err == nil {
+			// No key for its month means that its time was altered: retention destroys a key only when
+			// nothing of the month is left to open. Without salt the verifier names the entry.
+			if period, err := s.keys.Period(e.At); err == nil {
 				l.Salt = saltOf(period, e.N)
 			}
 		}

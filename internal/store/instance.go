@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -42,14 +43,14 @@ func (db *DB) CreateInstance(ctx context.Context, now time.Time, keyCheck []byte
 	if _, err := db.Instance(ctx); err == nil {
 		return ErrInstanceExists
 	} else if !errors.Is(err, ErrNoInstance) {
-		return err
+		return err // an unfinished restore among them
 	}
 	return db.short(ctx, func(t *Tx) error {
 		return t.exec(ctx, createInstance, micros(now), []byte{}, rand.Text(), keyCheck, demo)
 	})
 }
 
-// Instance reads it back: ErrNoInstance.
+// Instance reads it back: ErrNoInstance; ErrUnfinished, with the instance, while it is being restored.
 func (db *DB) Instance(ctx context.Context) (Instance, error) {
 	var i Instance
 	var offset int64
@@ -58,6 +59,9 @@ func (db *DB) Instance(ctx context.Context) (Instance, error) {
 		return i, ErrNoInstance
 	}
 	i.ClockOffset = time.Duration(offset) * time.Microsecond
+	if err == nil && strings.HasPrefix(i.Name, restoring) {
+		i.Name, err = strings.TrimPrefix(i.Name, restoring), ErrUnfinished
+	}
 	return i, err
 }
 

@@ -14,6 +14,7 @@ import (
 type Tx struct {
 	db   *DB
 	tx   *sql.Tx
+	pool *sql.DB // that tx belongs to
 	head ledger.Head
 }
 
@@ -34,7 +35,7 @@ func (db *DB) Locked(ctx context.Context, now time.Time, fn func(ledger.Tx) erro
 		return err
 	}
 	defer done()
-	t := &Tx{db: db, tx: tx}
+	t := &Tx{db: db, tx: tx, pool: db.writer}
 	if err := t.lock(ctx, now); err != nil {
 		return busyOr("lock", err)
 	}
@@ -136,14 +137,14 @@ func (db *DB) short(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	defer done()
-	if err := fn(&Tx{db: db, tx: tx}); err != nil {
+	if err := fn(&Tx{db: db, tx: tx, pool: db.writer}); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
 func (t *Tx) stmt(ctx context.Context, s *statement) (*sql.Stmt, error) {
-	p, err := t.db.prepare(ctx, t.db.writer, s)
+	p, err := t.db.prepare(ctx, t.pool, s)
 	if err != nil {
 		return nil, err
 	}
