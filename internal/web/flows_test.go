@@ -243,7 +243,7 @@ func TestARegisterThatIsNotTheCallersDoesNotExist(t *testing.T) {
 func TestPreferencesReturnToAPathOfThisSite(t *testing.T) {
 	s := newSite(t, newFake(t))
 	for back, want := range map[string]string{
-		"/desk/a?purpose=b": "/desk/a?purpose=b", "//evil.example": "/", "https://evil.example": "/", `/\evil.example`: "/", "": "/", "desk": "/", "/a\nb": "/", "javascript:alert(1)": "/",
+		"/desk/a?purpose=b": "/desk/a?purpose=b", "//evil.example": "/", "///evil.example": "/", "https://evil.example": "/", `/\evil.example`: "/", "": "/", "desk": "/", "/a\nb": "/", "javascript:alert(1)": "/",
 	} {
 		w := send(s, "POST", "/preferences", "language=en&theme=dark&back="+escape(back))
 		if w.Code != http.StatusSeeOther || w.Header().Get("Location") != want {
