@@ -24,6 +24,13 @@ type program struct {
 	Serve     serveCommand     `cmd:"" help:"Serve an installation: pages, API, metrics."`
 	Import    importCommand    `cmd:"" help:"Import records from files; invisible until all of them are there."`
 	Directory directoryCommand `cmd:"" help:"Ask for accounts and agreements; print invitations."`
+	Bench     benchCommand     `cmd:"" help:"Measure the program on this machine, on a demo of its own."`
+	Verify    verifyCommand    `cmd:"" help:"Prove that the ledger is whole: a bundle offline, or the database."`
+	Bundle    bundleCommand    `cmd:"" help:"Write the ledger to a file that anybody can verify offline."`
+	Backup    backupCommand    `cmd:"" help:"Write the whole database to one file, beside a running node."`
+	Restore   restoreCommand   `cmd:"" help:"Write a backup into an empty database of either engine."`
+	Retention retentionCommand `cmd:"" help:"Remove what was kept long enough; the proof still holds."`
+	Migrate   migrateCommand   `cmd:"" help:"Bring the database to this program's schema."`
 	Config    configCommand    `cmd:"" help:"Describe or check the configuration file."`
 	Version   versionCommand   `cmd:"" help:"Print which build this is."`
 }

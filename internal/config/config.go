@@ -81,6 +81,7 @@ type Sessions struct {
 // Mentions is the table [mentions].
 type Mentions struct {
 	Suppliers []string `toml:"suppliers" doc:"Suppliers and processors (GDPR art. 28) that take part in running the installation."`
+	Duty      string   `toml:"duty" doc:"How to reach the duty officer at once (phone, address): shown where somebody is refused or declares an emergency."`
 	Hosting   string   `toml:"hosting" doc:"Who hosts the machines, and where."`
 }
 

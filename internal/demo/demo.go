@@ -149,7 +149,7 @@ func writeConfig(path string, o Options) (*config.Config, error) {
 	if o.Database != "" {
 		c.Database.URL = o.Database
 	}
-	c.Mentions.Hosting = "Cette machine"
+	c.Mentions.Hosting, c.Mentions.Duty = "127.0.0.1", "+33 1 99 00 99 00"
 	p := config.DefaultProvider()
 	p.ID, p.Label, p.Issuer, p.ClientID = ProviderID, "ProConnect (démonstration)", c.Instance.PublicURL+issuerPath, clientID
 	p.ClientSecretFile = "provider.secret"

@@ -95,20 +95,14 @@ const Period = time.Second
 // ErrRolledBack if the ledger is shorter or different, ErrCheckpoint if the file is damaged.
 func NewNotary(ctx context.Context, store Store, k *keys.Keys, path string) (*Notary, error) {
 	n := &Notary{store: store, keys: k, path: path}
-	data, err := os.ReadFile(path)
+	last, err := n.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return n, n.Sign(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read this node's checkpoint: %w", err)
 	}
-	key, err := k.VerifierKey()
-	if err != nil {
-		return nil, err
-	}
-	if n.last, err = ParseCheckpoint(data, key); err != nil {
-		return nil, fmt.Errorf("read this node's checkpoint: %w", err)
-	}
+	n.last = last
 	if err := Extends(ctx, store, n.last); err != nil {
 		return nil, err
 	}
@@ -161,11 +155,31 @@ func (n *Notary) Sign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := keys.WriteFile(n.path, c.Note, 0o644); err != nil {
-		return err
+	if !n.newerThere(c.Size) { // a command beside a running node must not take its file back
+		if err := keys.WriteFile(n.path, c.Note, 0o644); err != nil {
+			return err
+		}
 	}
 	n.last = c
 	return nil
+}
+
+// newerThere reports whether the file already holds a checkpoint of this ledger of that size or more.
+func (n *Notary) newerThere(size int64) bool {
+	there, err := n.read()
+	return err == nil && there.Size >= size
+}
+
+func (n *Notary) read() (Checkpoint, error) {
+	data, err := os.ReadFile(n.path)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	key, err := n.keys.VerifierKey()
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	return ParseCheckpoint(data, key)
 }
 
 // Run signs every Period until ctx ends; failed is told of every failure, with a rolled-back ledger

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ecluse"
@@ -61,6 +62,8 @@ type Ledger struct {
 	stop    chan struct{}
 	done    chan struct{}
 	once    sync.Once
+
+	listener atomic.Pointer[func(entries int, took time.Duration, err error)] // OnBatch
 
 	admitting func() error // nil error = go on; the clock guard
 }
@@ -106,6 +109,9 @@ func (l *Ledger) Close() {
 	})
 	<-l.done
 }
+
+// OnBatch has f told of every transaction from now on, beside Watch.Batch.
+func (l *Ledger) OnBatch(f func(entries int, took time.Duration, err error)) { l.listener.Store(&f) }
 
 // QueueLength is the number of submissions waiting.
 func (l *Ledger) QueueLength() int { return len(l.queue) }
@@ -269,6 +275,9 @@ func (l *Ledger) try(batch []*submission) error {
 	committed := l.now()
 	if l.watch.Batch != nil {
 		l.watch.Batch(entries, committed.Sub(began), err)
+	}
+	if f := l.listener.Load(); f != nil {
+		(*f)(entries, committed.Sub(began), err)
 	}
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"ecluse/internal/config"
@@ -111,7 +110,7 @@ func (n *Node) assemble() {
 // CheckpointFile is where this node keeps the newest checkpoint: beside the configuration, never in
 // the database.
 func (n *Node) CheckpointFile() string {
-	return filepath.Join(filepath.Dir(n.Config.Path()), "checkpoint")
+	return checkpointFile(n.Config)
 }
 
 // Run does the background work until ctx ends: signs checkpoints, guards the clock, and finishes

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"crypto"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -67,15 +69,16 @@ func (n *Node) doors(o ServeOptions) (*doors, error) {
 		return nil, err
 	}
 	d := &doors{mux: http.NewServeMux()}
+	lock, directory := web.Join(web.Source{Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Now: n.Clock.Now, Opaque: n.opaque, Duty: n.Config.Mentions.Duty})
 	d.site, err = web.New(n.webConfig(sessions, o), web.Rooms{
-		Sessions: sessions, Gate: deskGate{n.Gate}, Directory: deskDirectory{n}, Registers: n.Registers, Log: n.Log,
+		Sessions: sessions, Gate: lock, Directory: directory, Registers: n.Registers, Log: n.Log,
 	}, n.Clock.Now)
 	if err != nil {
 		return nil, err
 	}
 	d.api = api.New(api.Rooms{
 		Sessions: sessions, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Tree: tree{n}, Ready: n.Ready,
-		Text: func(string, string) (string, bool) { return "", false }, Now: n.Clock.Now, Log: n.Log,
+		Text: d.site.Text, Now: n.Clock.Now, Log: n.Log,
 	})
 	for _, prefix := range api.Prefixes {
 		d.mux.Handle(prefix, d.api)
@@ -156,6 +159,11 @@ func (n *Node) webConfig(sessions *signin.Service, o ServeOptions) web.Config {
 		c.Mentions.Suppliers = append(c.Mentions.Suppliers, web.Supplier{Name: s})
 	}
 	return c
+}
+
+// opaque names a row to people without its number.
+func (n *Node) opaque(kind string, id int64) string {
+	return hex.EncodeToString(n.Keys.MAC("web/"+kind, binary.BigEndian.AppendUint64(nil, uint64(id)))[:10])
 }
 
 // tree is the ledger's public side.

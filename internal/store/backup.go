@@ -188,7 +188,7 @@ func (db *DB) unhurried(ctx context.Context, fn func(*Tx) error) error {
 }
 
 // RestoreRows is how many rows Restore takes at most.
-const RestoreRows = 1000
+const RestoreRows = 4000
 
 // Restore writes rows of a table: ErrRow if one does not fit. The instance is marked as being
 // restored, so that nothing opens the database before FinishRestore.
@@ -198,7 +198,8 @@ func (db *DB) Restore(ctx context.Context, t *Table, rows [][]any) error {
 			return err
 		}
 		if t.Name == "heads" {
-			row[t.column("instance")] = restoring + row[t.column("instance")].(string)
+			name, _ := row[t.column("instance")].(string)
+			row[t.column("instance")] = restoring + name
 		}
 	}
 	const most = 32000 // parameters of one statement

@@ -36,7 +36,7 @@ var (
 	readOrganisation  = define("read organisation", `SELECT `+organisationColumns+` FROM organisations WHERE id = $1`)
 	readOrganisations = define("read organisations", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 ORDER BY code`)
 	readControllers   = defineScan("read controllers", `SELECT id, code, name, dpo FROM controllers ORDER BY id`)
-	countActive       = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND state = 'active' AND active_at >= $2`)
+	countActive       = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND state IN ('active', 'invited') AND (active_at >= $2 OR (installed AND created >= $2))`)
 	countCaseload     = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
 		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 GROUP BY register_id`)
 	readApprovals = define("read approvals", `SELECT id, controller_id, kind, subject_id, '', summary, requested_by, requester, requested_at,
@@ -194,7 +194,8 @@ func (db *DB) Controllers(ctx context.Context) ([]directory.Controller, error) {
 	})
 }
 
-// ActiveAccounts counts an organisation's accounts that signed in since an instant.
+// ActiveAccounts counts an organisation's accounts that signed in since an instant, or came with an
+// installation batch since then.
 func (db *DB) ActiveAccounts(ctx context.Context, o ecluse.OrganisationID, since time.Time) (int, error) {
 	var n int
 	return n, db.row(ctx, countActive, []any{int64(o), micros(since)}, &n)

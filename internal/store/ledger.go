@@ -84,14 +84,14 @@ func (t *Tx) bulkQuery(ctx context.Context, b *bulk, rows int, args []any, each 
 	if rows == 0 {
 		return nil
 	}
-	return t.query(ctx, b.of(rows), each, args...)
+	return t.query(ctx, b.of(t.db.engine, rows), each, args...)
 }
 
 func (t *Tx) bulkExec(ctx context.Context, b *bulk, rows int, args []any) error {
 	if rows == 0 {
 		return nil
 	}
-	return t.exec(ctx, b.of(rows), args...)
+	return t.exec(ctx, b.of(t.db.engine, rows), args...)
 }
 
 func meterInto(into map[ledger.Holder]ledger.MeterRow) func(*sql.Rows) error {

@@ -31,7 +31,7 @@ func (db *DB) LinksOf(ctx context.Context, r ecluse.RegisterID, persons []ecluse
 	for _, p := range persons {
 		args = append(args, int64(p))
 	}
-	return list(ctx, db, linksOf.of(len(persons)), scanLink, args...)
+	return list(ctx, db, linksOf.of(db.engine, len(persons)), scanLink, args...)
 }
 
 func scanLink(s scanner) (directory.Link, error) {

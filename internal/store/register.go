@@ -176,7 +176,7 @@ func (db *DB) recordsOf(ctx context.Context, b *bulk, reg ecluse.RegisterID, per
 			args = append(args, int64(id))
 		}
 		args = fill(args, 1, 1)
-		if err := db.query(ctx, b.of(len(args)-1), recordInto(&found), args...); err != nil {
+		if err := db.query(ctx, b.of(db.engine, len(args)-1), recordInto(&found), args...); err != nil {
 			return nil, err
 		}
 	}
@@ -210,7 +210,7 @@ func (db *DB) Records(ctx context.Context, versions []register.PersonVersion) ([
 			args = append(args, int64(v.Person), int64(v.Version))
 		}
 		args = fill(args, 0, 2)
-		if err := db.query(ctx, readRecords.of(len(args)/2), recordInto(&found), args...); err != nil {
+		if err := db.query(ctx, readRecords.of(db.engine, len(args)/2), recordInto(&found), args...); err != nil {
 			return nil, err
 		}
 	}
@@ -271,7 +271,7 @@ func (db *DB) Known(ctx context.Context, reg ecluse.RegisterID, externals [][]by
 			args = append(args, e)
 		}
 		args = fill(args, 1, 1)
-		err := db.query(ctx, knownPersons.of(len(args)-1), func(rows *sql.Rows) error {
+		err := db.query(ctx, knownPersons.of(db.engine, len(args)-1), func(rows *sql.Rows) error {
 			var p register.KnownPerson
 			var version sql.NullInt64
 			err := rows.Scan(&p.External, &p.Person, &p.Territory, &version, &p.Digest)

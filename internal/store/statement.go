@@ -28,7 +28,7 @@ type bulk struct {
 	tuple string
 	fixed int
 	width int
-	texts sync.Map // rows -> *statement
+	texts sync.Map // bulkKey -> *statement
 }
 
 var (
@@ -55,9 +55,17 @@ func defineBulk(name, text, tuple string, fixed int) *bulk {
 	return b
 }
 
-// of is the statement for this many rows.
-func (b *bulk) of(rows int) *statement {
-	if s, ok := b.texts.Load(rows); ok {
+// bulkKey: a bulk has one text for each engine and number of rows.
+type bulkKey struct {
+	engine engine
+	rows   int
+}
+
+// of is the statement for this many rows. On SQLite, which looks every named parameter up in a list,
+// the parameters of the tuples have no numbers unless there are fixed ones.
+func (b *bulk) of(e engine, rows int) *statement {
+	key := bulkKey{e, rows}
+	if s, ok := b.texts.Load(key); ok {
 		return s.(*statement)
 	}
 	var list strings.Builder
@@ -65,6 +73,10 @@ func (b *bulk) of(rows int) *statement {
 	for i := range rows {
 		if i > 0 {
 			list.WriteByte(',')
+		}
+		if e == sqliteEngine && b.fixed == 0 {
+			list.WriteString(b.tuple)
+			continue
 		}
 		for _, part := range strings.SplitAfter(b.tuple, "?") {
 			if before, found := strings.CutSuffix(part, "?"); found {
@@ -76,7 +88,7 @@ func (b *bulk) of(rows int) *statement {
 		}
 	}
 	s := &statement{name: b.name, text: fmt.Sprintf(b.text, list.String())}
-	b.texts.Store(rows, s)
+	b.texts.Store(key, s)
 	return s
 }
 

@@ -58,12 +58,14 @@ func (e engine) String() string {
 
 // DB is an open database. Safe for concurrent use.
 type DB struct {
-	engine   engine
-	writer   *sql.DB // SQLite: one writer at a time (turn); PostgreSQL: the same pool as reader
-	reader   *sql.DB
-	turn     chan struct{} // SQLite: holds a token while nobody writes; nil on PostgreSQL
-	prepared sync.Map      // preparedKey -> *sql.Stmt
-	hooks    Hooks
+	engine      engine
+	writer      *sql.DB // SQLite: one writer at a time (turn); PostgreSQL: the same pool as reader
+	reader      *sql.DB
+	checkpoints *sql.DB // SQLite: for checkpoint.go alone
+	copying     *checkpointer
+	turn        chan struct{} // SQLite: holds a token while nobody writes; nil on PostgreSQL
+	prepared    sync.Map      // preparedKey -> *sql.Stmt
+	hooks       Hooks
 }
 
 // Hooks let tests see and stall the database from inside. Zero value: none.
@@ -96,11 +98,11 @@ func openSQLite(ctx context.Context, file string, hooks Hooks) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locate the database file: %w", err)
 	}
-	open := func(write bool) (*sql.DB, error) {
+	open := func(write bool, wait time.Duration, conns int) (*sql.DB, error) {
 		q := url.Values{"_time_format": {"sqlite"}}
 		for _, pragma := range []string{
-			fmt.Sprintf("busy_timeout(%d)", lockWait.Milliseconds()),
-			"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-65536)", "wal_autocheckpoint(4000)",
+			fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()),
+			"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-65536)", "wal_autocheckpoint(0)",
 		} {
 			q.Add("_pragma", pragma)
 		}
@@ -113,25 +115,45 @@ func openSQLite(ctx context.Context, file string, hooks Hooks) (*DB, error) {
 		if err != nil {
 			return nil, err
 		}
-		conns := 4
-		if write {
-			conns = 2 // one writes (turn), the other prepares statements meanwhile
-		}
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
-		return db, db.PingContext(ctx)
+		return db, patiently(ctx, func() error { return db.PingContext(ctx) })
 	}
-	writer, err := open(true)
-	if err != nil {
-		return nil, fmt.Errorf("open the SQLite database: %w", err)
-	}
-	reader, err := open(false)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the SQLite database: %w", err), writer.Close())
-	}
-	db := &DB{engine: sqliteEngine, writer: writer, reader: reader, hooks: hooks, turn: make(chan struct{}, 1)}
+	db := &DB{engine: sqliteEngine, hooks: hooks, turn: make(chan struct{}, 1)}
 	db.turn <- struct{}{}
+	for _, pool := range []struct {
+		into  **sql.DB
+		write bool
+		wait  time.Duration
+		conns int
+	}{
+		{&db.writer, true, 0, 2}, // one writes (turn), the other prepares statements meanwhile; begin waits itself
+		{&db.reader, false, lockWait, 4},
+		{&db.checkpoints, true, 0, 1},
+	} {
+		if *pool.into, err = open(pool.write, pool.wait, pool.conns); err != nil {
+			return nil, errors.Join(fmt.Errorf("open the SQLite database: %w", err), db.Close())
+		}
+	}
+	db.copying = db.startCheckpoints()
 	return db, nil
+}
+
+// patiently tries again while another process recovers the database after a crash.
+func patiently(ctx context.Context, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	for {
+		err := try()
+		if !isBusy(err) {
+			return err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 func openPostgres(ctx context.Context, rawURL string, hooks Hooks) (*DB, error) {
@@ -158,10 +180,20 @@ func openPostgres(ctx context.Context, rawURL string, hooks Hooks) (*DB, error) 
 
 // Close releases every connection.
 func (db *DB) Close() error {
+	if db.copying != nil {
+		db.copying.stop()
+		db.copying.done.Wait()
+	}
 	db.prepared.Range(func(_, s any) bool { _ = s.(*sql.Stmt).Close(); return true })
-	err := db.writer.Close()
-	if db.reader != db.writer {
-		err = errors.Join(err, db.reader.Close())
+	pools := []*sql.DB{db.writer, db.reader, db.checkpoints}
+	if db.engine == postgresEngine {
+		pools = pools[:1]
+	}
+	var err error
+	for _, pool := range pools {
+		if pool != nil {
+			err = errors.Join(err, pool.Close())
+		}
 	}
 	return err
 }

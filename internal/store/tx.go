@@ -53,21 +53,37 @@ func (db *DB) Locked(ctx context.Context, now time.Time, fn func(ledger.Tx) erro
 
 // begin waits for its turn and opens a transaction; done rolls back what is not committed.
 func (db *DB) begin(ctx context.Context) (*sql.Tx, func(), error) {
+	wait, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
 	if db.turn != nil {
-		wait, cancel := context.WithTimeout(ctx, lockWait)
-		defer cancel()
 		select {
 		case <-db.turn:
 		case <-wait.Done():
 			return nil, nil, fmt.Errorf("wait for the writer: %w", errors.Join(ledger.ErrBusy, ctx.Err()))
 		}
 	}
-	tx, err := db.writer.BeginTx(ctx, nil)
+	tx, err := db.beginWhenFree(ctx, wait)
 	if err != nil {
 		db.pass()
 		return nil, nil, busyOr("begin", err)
 	}
 	return tx, func() { _ = tx.Rollback(); db.pass() }, nil
+}
+
+// beginWhenFree opens a transaction. On SQLite another process may be writing; SQLite's own waiting
+// backs off and starves, so it is asked again every millisecond.
+func (db *DB) beginWhenFree(ctx, wait context.Context) (*sql.Tx, error) {
+	for {
+		tx, err := db.writer.BeginTx(ctx, nil)
+		if err == nil || db.turn == nil || !isBusy(err) {
+			return tx, err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-wait.Done():
+			return nil, err
+		}
+	}
 }
 
 func (db *DB) pass() {

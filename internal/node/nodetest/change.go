@@ -189,10 +189,19 @@ func sportRows(reg *register.Register, persons int) []register.Row {
 	for i := range rows {
 		rows[i] = register.Row{External: "S" + External(i + 1)[1:], Territory: "93"}
 		for _, f := range reg.Schema.Fields {
-			rows[i].Values = append(rows[i].Values, Value(f, i+1))
+			rows[i].Values = append(rows[i].Values, Value(f, SportIdentity(i+1)))
 		}
 	}
 	return rows
+}
+
+// SportIdentity is the number whose values person i of the second register has: the first one's are
+// those of P001, the others are nobody else's.
+func SportIdentity(i int) int {
+	if i == 1 {
+		return 1
+	}
+	return 850 + i
 }
 
 func organisation(code, parent string) directory.OrganisationChange {

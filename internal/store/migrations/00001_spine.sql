@@ -182,8 +182,8 @@ CREATE TABLE records (
     version   BIGINT NOT NULL,             -- imports.id
     digest    BYTEA  NOT NULL,             -- keyed hash of all values: has anything changed?
     sealed    BYTEA  NOT NULL,             -- per-field AEAD ciphertexts (register/vault.go)
-    PRIMARY KEY (person_id, version)
-) /* sqlite: WITHOUT ROWID */;
+    PRIMARY KEY (person_id, version)       -- no WITHOUT ROWID: 2 KB rows would spill into overflow pages
+);
 
 CREATE TABLE lookups (                     -- keyed blind index; a row counts only for its version
     register_id BIGINT NOT NULL,

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime/pprof"
+	"time"
+
+	"ecluse/internal/bench"
+)
+
+type benchCommand struct {
+	Gate   benchGateCommand   `cmd:"" help:"Decided and durable disclosures a second over HTTP, beside raw inserts of the same rows."`
+	Oracle benchOracleCommand `cmd:"" help:"Answer times for unknown persons and for persons outside the mandate."`
+}
+
+// benchFlags are what both benches take.
+type benchFlags struct {
+	Database string `placeholder:"URL" help:"Empty database for the demo that is measured (default: SQLite in a temporary folder)."`
+	Persons  int    `default:"22000" help:"Persons of the register."`
+	JSON     bool   `name:"json" help:"Print the result as JSON."`
+}
+
+func (f benchFlags) setting(s *surroundings, b *bar) bench.Setting {
+	return bench.Setting{Database: f.Database, Persons: f.Persons, Now: s.Now, Step: b.step}
+}
+
+// print writes a result for people or as JSON.
+func (f benchFlags) print(s *surroundings, r interface{ Write(io.Writer) error }) error {
+	if f.JSON {
+		return json.NewEncoder(s.Out).Encode(r)
+	}
+	return r.Write(s.Out)
+}
+
+type benchGateCommand struct {
+	benchFlags
+	Clients     int           `default:"64" help:"Connections at once."`
+	Agents      int           `default:"128" help:"Agents that they belong to."`
+	Preload     int64         `default:"10000000" help:"Entries in the ledger before the measure."`
+	For         time.Duration `default:"20s" help:"Length of the measure."`
+	Disclosures int64         `help:"Measure so many disclosures instead, and the memory along the way."`
+	Profile     string        `placeholder:"FILE" help:"Write a CPU profile."`
+}
+
+func (c benchGateCommand) Run(s *surroundings) error {
+	if c.Profile != "" {
+		f, err := os.Create(c.Profile)
+		if err != nil {
+			return wrongUse(fmt.Errorf("write the profile: %w", err), "")
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	b := newBar(s.Err)
+	setting := c.setting(s, b)
+	setting.Agents = c.Agents
+	r, err := bench.Gate(s.Context, bench.GateSetting{
+		Setting: setting, Clients: c.Clients, Preload: c.Preload, Length: c.For, Disclosures: c.Disclosures,
+	})
+	b.end()
+	if err != nil {
+		return err
+	}
+	return c.print(s, r)
+}
+
+type benchOracleCommand struct {
+	benchFlags
+	Searches int `default:"2000" help:"Searches of each kind."`
+}
+
+func (c benchOracleCommand) Run(s *surroundings) error {
+	b := newBar(s.Err)
+	r, err := bench.Oracle(s.Context, bench.OracleSetting{Setting: c.setting(s, b), Searches: c.Searches})
+	b.end()
+	if err != nil {
+		return err
+	}
+	return c.print(s, r)
+}
