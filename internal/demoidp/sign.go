@@ -63,7 +63,7 @@ func (p *Provider) sign(claims map[string]any) (string, error) {
 
 // verify checks a token of our own, expired or not, and returns its claims.
 func (p *Provider) verify(raw string) (map[string]any, error) {
-	jws, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func (p *Provider) assertionMatches(c *Client, r *http.Request) bool {
 	if c.Key == nil || r.PostForm.Get("client_assertion_type") != assertionType || r.PostForm.Has("client_secret") {
 		return false
 	}
-	jws, err := jose.ParseSigned(r.PostForm.Get("client_assertion"), []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	jws, err := jose.ParseSignedCompact(r.PostForm.Get("client_assertion"), []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	if err != nil {
 		return false
 	}

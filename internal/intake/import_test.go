@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -76,7 +75,6 @@ func schema(t testing.TB) *register.Schema {
 
 // vault is a small register in memory: what was published, by external identifier.
 type vault struct {
-	mu        sync.Mutex
 	visible   map[string]string
 	versions  int
 	abandoned int

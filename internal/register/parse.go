@@ -404,7 +404,7 @@ func (c *checker) motives(list []motiveFile) {
 			c.bad(path+".id", fmt.Sprintf("motive %q is one of the emergency's", in.ID), "the program fixes those: choose another id")
 		}
 		c.label(path+".label", in.Label)
-		c.s.Motives = append(c.s.Motives, Motive{ID: in.ID, Label: in.Label})
+		c.s.Motives = append(c.s.Motives, Motive(in))
 	}
 }
 

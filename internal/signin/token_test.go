@@ -27,7 +27,7 @@ func (s tokenSigner) change(raw string, edit func(map[string]any)) string {
 
 func (s tokenSigner) edited(raw string, edit func(map[string]any)) []byte {
 	s.t.Helper()
-	jws, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func (s tokenSigner) signWith(alg jose.SignatureAlgorithm, key any, payload []by
 
 func kid(t *testing.T, raw string) string {
 	t.Helper()
-	jws, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
