@@ -46,22 +46,31 @@ func (k *Keys) LastPeriod() time.Time {
 // PeriodsAhead months, and writes the file. It returns the months destroyed. The caller copies the
 // file to the other nodes; copies in old backups must age out with them.
 func (k *Keys) Retain(before, now time.Time) ([]string, error) {
+	destroyed := k.Ended(before)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var destroyed []string
-	for m, key := range k.f.Periods {
-		start, err := time.Parse(month, m)
-		if err != nil || start.AddDate(0, 1, 0).After(before) {
-			continue
-		}
-		clear(key)
+	for _, m := range destroyed {
+		clear(k.f.Periods[m])
 		delete(k.f.Periods, m)
-		destroyed = append(destroyed, m)
 	}
-	slices.Sort(destroyed)
 	k.f.Destroyed = append(k.f.Destroyed, destroyed...)
 	k.extend(now)
 	return destroyed, k.save()
+}
+
+// Ended are the months with a key that ended before an instant, the oldest first.
+func (k *Keys) Ended(before time.Time) []string {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	var ended []string
+	for m := range k.f.Periods {
+		start, err := time.Parse(month, m)
+		if err == nil && !start.AddDate(0, 1, 0).After(before) {
+			ended = append(ended, m)
+		}
+	}
+	slices.Sort(ended)
+	return ended
 }
 
 func (k *Keys) extend(now time.Time) {
