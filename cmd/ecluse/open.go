@@ -44,6 +44,7 @@ func explainOpening(err error) error {
 		{keys.ErrMode, ""},
 		{keys.ErrCorrupt, "restore the key file from its own copy: without it the records cannot be read"},
 		{store.ErrNotMigrated, "run ecluse migrate"},
+		{store.ErrUnfinished, "run ecluse restore again with the same file"},
 		{store.ErrNoInstance, "run ecluse init, or check [database] url"},
 		{store.ErrWrongKeys, "check [keys] file: each database has its own key file"},
 		{store.ErrURL, "sqlite:FILE or postgres://USER@HOST/DATABASE"},
