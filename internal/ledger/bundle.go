@@ -49,7 +49,7 @@ func WriteBundle(ctx context.Context, w io.Writer, src Source, verifierKey strin
 	}
 	return src.Lines(ctx, func(l *Line) error {
 		if !opened {
-			l = &Line{Entry: Entry{N: l.N, At: l.At, Leaf: l.Leaf, Purged: true}, Receipt: l.Receipt}
+			l = &Line{Entry: Entry{N: l.N, At: l.At, Leaf: l.Leaf, Purged: true}, Receipt: l.Receipt} // not even the register
 		}
 		return enc.Encode(l)
 	})

@@ -160,7 +160,7 @@ func TestHostileBundlesAreRefusedWithTheirLine(t *testing.T) {
 func TestReferencesMayBeGoneOnlyBelowWhatAPurgeEntrySays(t *testing.T) {
 	k := newKeys(t, "ecluse.test")
 	m := honest(t, k, 10)
-	purge := func(l *Line) { l.Entry = Entry{N: l.N, At: l.At, Leaf: l.Leaf, Purged: true}; l.Salt = nil }
+	purge := func(l *Line) { l.Entry = *l.Entry.blank(); l.Salt = nil }
 	verify := func() Report {
 		r, err := Verify(t.Context(), m, nil)
 		if err != nil {

@@ -213,7 +213,7 @@ func (r *replay) comparePersons(report *Report, stored State) {
 		}
 	}
 	for p, got := range stored.Persons {
-		if _, ok := r.state.Persons[p]; !ok && got.LastN >= r.gone {
+		if _, ok := r.state.Persons[p]; !ok && (got.LastN < 0 || got.LastN >= r.gone) {
 			report.problem("the chain of person %d ends in an entry that is not there", p)
 		}
 	}

@@ -137,6 +137,9 @@ func (v *verifier) line(ctx context.Context, l *Line) error {
 		if v.report.Purged++; v.report.Purged != v.report.Entries+1 && !v.heading.TreeOnly {
 			v.report.problem("entry %d: its references are gone, though older entries have theirs", l.N)
 		}
+		if string(l.canonical()) != string(l.blank().canonical()) && !v.heading.TreeOnly {
+			v.report.problem("entry %d: it has lost some references and not others", l.N)
+		}
 	case l.Salt == nil:
 		v.report.problem("entry %d: no key opens it: its time was altered, or its salt is missing", l.N)
 	default:
@@ -149,6 +152,11 @@ func (v *verifier) line(ctx context.Context, l *Line) error {
 	v.report.Entries++
 	v.passCheckpoints()
 	return v.tile(ctx, 0, l.Leaf)
+}
+
+// blank is what retention leaves of an entry.
+func (e *Entry) blank() *Entry {
+	return &Entry{N: e.N, At: e.At, Register: e.Register, PSeq: -1, PPrev: -1, Leaf: e.Leaf, Purged: true}
 }
 
 // open checks the content of an entry.

@@ -210,26 +210,32 @@ func appendEntry(args []any, e *ledger.Entry) []any {
 		int64(e.Tier), string(e.Decision), e.Reasons, e.Detail, e.Leaf[:])
 }
 
-// scanEntry reads what appendEntry wrote. An entry without account was purged.
+// scanEntry reads what appendEntry wrote. An entry without account was purged. What no entry can hold
+// gets the zero hash for a leaf, so that verification names it.
 func scanEntry(rows *sql.Rows) (*ledger.Entry, error) {
 	var e ledger.Entry
-	var at, fields int64
+	var at, fields, tier int64
 	var account, aseq, aprev, organisation, session, person, pseq, pprev sql.NullInt64
 	var leaf []byte
 	err := rows.Scan(&e.N, &at, &e.Kind, &e.Act, &e.Register, &account, &aseq, &aprev, &organisation, &session, &person, &pseq, &pprev,
-		&e.Version, &fields, &e.Purpose, &e.Tier, &e.Decision, &e.Reasons, &e.Detail, &leaf)
+		&e.Version, &fields, &e.Purpose, &tier, &e.Decision, &e.Reasons, &e.Detail, &leaf)
 	if err != nil {
 		return nil, err
 	}
-	if len(leaf) == len(e.Leaf) { // else the zero hash: verification names the entry
+	e.Tier = ecluse.Tier(tier)
+	whole := !account.Valid || aseq.Valid && aprev.Valid && organisation.Valid && session.Valid && person.Valid == pseq.Valid && pseq.Valid == pprev.Valid
+	if whole && len(leaf) == len(e.Leaf) && int64(e.Tier) == tier {
 		copy(e.Leaf[:], leaf)
 	}
 	e.At, e.Fields, e.Purged = fromMicros(at), ecluse.FieldSet(fields), !account.Valid
 	e.Account, e.ASeq, e.APrev = ecluse.AccountID(account.Int64), aseq.Int64, aprev.Int64
 	e.Organisation, e.Session = ecluse.OrganisationID(organisation.Int64), ecluse.SessionID(session.Int64)
 	e.Person, e.PSeq, e.PPrev = ecluse.PersonID(person.Int64), -1, -1
-	if person.Valid {
-		e.PSeq, e.PPrev = pseq.Int64, pprev.Int64
+	if pseq.Valid {
+		e.PSeq = pseq.Int64
+	}
+	if pprev.Valid {
+		e.PPrev = pprev.Int64
 	}
 	return &e, nil
 }
