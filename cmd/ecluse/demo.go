@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -10,12 +11,13 @@ import (
 
 	"ecluse/internal/demo"
 	"ecluse/internal/generate"
+	"ecluse/internal/store"
 )
 
 type demoCommand struct {
 	Preset   string `default:"all" placeholder:"NAME,…" help:"Registers to make, or all."`
 	Scale    string `default:"demo" help:"demo, or a number of persons for each register."`
-	Seed     uint64 `default:"1" help:"Same seed, same population."`
+	Seed     uint64 `placeholder:"N" help:"Same seed, same population (default: 1)."`
 	Dir      string `placeholder:"DIR" help:"Keep the demo in this folder and go on with it next time (default: a temporary folder, removed at the end)."`
 	Listen   string `default:"127.0.0.1:8080" help:"Loopback address of pages and API."`
 	Metrics  string `default:"" placeholder:"HOST:PORT" help:"Loopback address of /metrics (default: none)."`
@@ -35,7 +37,7 @@ func (c demoCommand) Run(s *surroundings) error {
 	d, err := demo.Open(s.Context, o)
 	bar.end()
 	if err != nil {
-		return explainOpening(err)
+		return explainDemo(err)
 	}
 	defer d.Close()
 	return d.Serve(s.Context, func(url string) error {
@@ -48,6 +50,21 @@ func (c demoCommand) Run(s *surroundings) error {
 		greet(s, r, filepath.Dir(d.Node.Config.Path()), s.Now().Sub(began).Seconds())
 		return nil
 	})
+}
+
+// explainDemo gives an error of demo.Open its status and a hint.
+func explainDemo(err error) error {
+	switch {
+	case errors.Is(err, demo.ErrNotLoopback):
+		return wrongUse(err, "example: --listen 127.0.0.1:8080")
+	case errors.Is(err, demo.ErrOther):
+		return wrongUse(err, "leave these flags out to go on with it, or choose another --dir")
+	case errors.Is(err, demo.ErrUnfinished):
+		return misconfigured(err, "remove the folder, or choose another --dir")
+	case errors.Is(err, store.ErrInstanceExists):
+		return refused(err, "choose an empty database, or the --dir that made it")
+	}
+	return explainOpening(err)
 }
 
 func (c demoCommand) options(s *surroundings) (demo.Options, error) {

@@ -20,6 +20,7 @@ import (
 
 	"ecluse/internal/config"
 	"ecluse/internal/generate"
+	"ecluse/internal/keys"
 	"ecluse/internal/node"
 	"ecluse/internal/store"
 	"ecluse/presets"
@@ -65,14 +66,14 @@ func Open(ctx context.Context, o Options) (_ *Demo, err error) {
 	if err := loopback(o.Listen); err != nil {
 		return nil, err
 	}
-	if len(o.Presets) == 0 {
-		o.Presets = generate.Presets()
-	}
 	if o.Dir == "" {
 		if o.Dir, err = os.MkdirTemp("", "ecluse-demo-"); err != nil {
 			return nil, fmt.Errorf("make a folder for the demo: %w", err)
 		}
 		d.temporary = o.Dir
+	}
+	if err := o.recall(); err != nil {
+		return nil, err
 	}
 	for _, name := range o.Presets {
 		p, err := generate.New(generate.Settings{Preset: name, Persons: o.Persons, Seed: o.Seed})
@@ -90,6 +91,9 @@ func Open(ctx context.Context, o Options) (_ *Demo, err error) {
 			if err := d.populate(ctx, p, o); err != nil {
 				return nil, fmt.Errorf("populate %s: %w", p.Register(), err)
 			}
+		}
+		if err := o.remember(); err != nil {
+			return nil, err
 		}
 	}
 	d.people = newPeople(d.Populations)
@@ -111,7 +115,7 @@ func (d *Demo) open(ctx context.Context, o Options) (fresh bool, err error) {
 	_, err = os.Stat(path)
 	switch {
 	case err == nil:
-		if options.Config, err = config.Read(path); err == nil {
+		if options.Config, err = moved(path, o); err == nil {
 			d.Node, err = node.Open(ctx, options)
 		}
 		return false, err
@@ -135,6 +139,29 @@ func (d *Demo) open(ctx context.Context, o Options) (fresh bool, err error) {
 		err = fmt.Errorf("%w: start the demo with the --dir that made it, or with an empty database", err)
 	}
 	return true, err
+}
+
+// moved reads the configuration of a demo that goes on, and puts the address that it listens on now in
+// the place of the old one wherever it stands: public address and issuer too.
+func moved(path string, o Options) (*config.Config, error) {
+	c, err := config.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	if c.Listen.Address != o.Listen {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read the demo's configuration: %w", err)
+		}
+		if err := keys.WriteFile(path, bytes.ReplaceAll(text, []byte(c.Listen.Address), []byte(o.Listen)), 0o600); err != nil {
+			return nil, err
+		}
+		if c, err = config.Read(path); err != nil {
+			return nil, err
+		}
+	}
+	c.Listen.Metrics = o.Metrics
+	return c, nil
 }
 
 // writeConfig writes the demo's ecluse.toml with a provider that points at the demo's own.
