@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -95,8 +96,17 @@ func (g *Gate) callerFacts(ctx context.Context, f facts) (policy.Facts, error) {
 func callerFacts(s directory.Standing, c signin.Caller, reg *register.Register, at time.Time) policy.Facts {
 	return policy.Facts{
 		At: at, AccountState: s.Account.State, Starts: s.Account.Starts, Ends: s.Account.Ends, Assured: c.Assured,
-		Mandates: s.Mandates, Register: reg.ID,
+		Mandates: mandates(s, reg), Register: reg.ID,
 	}
+}
+
+// mandates of an account in a register: none if the register is of other controllers, whatever
+// agreement the account's own controller made on it.
+func mandates(s directory.Standing, reg *register.Register) []policy.Mandate {
+	if slices.ContainsFunc(reg.Controllers, func(c register.Controller) bool { return c.ID == s.Account.Controller }) {
+		return s.Mandates
+	}
+	return nil
 }
 
 // spent are the budgets that refuse an act whoever the person may be.
@@ -105,7 +115,11 @@ func (g *Gate) spent(ctx context.Context, s directory.Standing, reg *register.Re
 	if err != nil {
 		return nil, fmt.Errorf("read the meter: %w", err)
 	}
-	return budget.Spent(&row.Meter, charge(s, reg, act, limitsAt(s, reg, at)), at), nil
+	limits := limitsAt(s, reg, at)
+	if limits == (budget.Limits{}) {
+		return nil, nil // no running mandate: that is the reason, not a budget of nothing
+	}
+	return budget.Spent(&row.Meter, charge(s, reg, act, limits), at), nil
 }
 
 func decide(f facts) []policy.Decision {
@@ -189,7 +203,7 @@ func charge(s directory.Standing, reg *register.Register, act budget.Act, l budg
 // limitsAt are the limits of an account in a register: the highest of its running mandates there, zero
 // without any.
 func limitsAt(s directory.Standing, reg *register.Register, at time.Time) budget.Limits {
-	return policy.Limits(s.Mandates, reg.ID, at)
+	return policy.Limits(mandates(s, reg), reg.ID, at)
 }
 
 func outcomes(f facts, decisions []policy.Decision, results []ledger.Result, values []register.Values) []Outcome {
@@ -200,7 +214,7 @@ func outcomes(f facts, decisions []policy.Decision, results []ledger.Result, val
 			o.Values, values = values[0], values[1:]
 			o.Fields = decisions[i].Fields
 		}
-		if r.Allowed || mayKnowRelation(r.Reasons) {
+		if r.Allowed || mayKnowRelation(f.act, r.Reasons) {
 			o.Relation = relation(f.policy[i].Person.Tier)
 		}
 		list[i] = o
@@ -208,14 +222,10 @@ func outcomes(f facts, decisions []policy.Decision, results []ledger.Result, val
 	return list
 }
 
-// mayKnowRelation: whoever is asked for a justification saw the relation in the search already.
-func mayKnowRelation(reasons []ecluse.Reason) bool {
-	for _, r := range reasons {
-		if r == ecluse.ReasonJustificationRequired {
-			return true
-		}
-	}
-	return false
+// mayKnowRelation: whoever is asked for a justification of a disclosure saw the relation in the search
+// already. An emergency is asked for its motive before anybody is looked at.
+func mayKnowRelation(act budget.Act, reasons []ecluse.Reason) bool {
+	return act == budget.Disclose && slices.Contains(reasons, ecluse.ReasonJustificationRequired)
 }
 
 // again reports whether a decision has to be taken again, on fresh facts.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"ecluse"
 	"ecluse/internal/register"
@@ -41,9 +42,15 @@ func (g *Gate) openHandle(c signin.Caller, reg *register.Register, handle string
 	return g.openToken("handle", c, reg, handle)
 }
 
+// maxToken is longer than any handle or cursor.
+const maxToken = 96
+
 func (g *Gate) openToken(domain string, c signin.Caller, reg *register.Register, token string) (ecluse.PersonID, error) {
+	if len(token) > maxToken || strings.ContainsAny(token, "\r\n") { // which the decoder would skip
+		return 0, ErrHandle
+	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(sealed) > 64 {
+	if err != nil {
 		return 0, ErrHandle
 	}
 	number, err := g.keys.Unseal("person/"+domain, sealed, boundTo(c, reg, domain))

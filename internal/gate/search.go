@@ -146,17 +146,18 @@ func (g *Gate) lookBeyond(ctx context.Context, s *search) error {
 	if err != nil {
 		return err
 	}
-	for len(ids) < MaxHits { // as many look-ups for nobody as for somebody
+	crowded := len(ids) >= MaxHits // there may be more whom nobody looked at
+	for len(ids) < MaxHits {       // as many look-ups for nobody as for somebody
 		ids = append(ids, 0)
 	}
 	people, err := g.covered(ctx, s, ids)
 	if err != nil {
 		return err
 	}
-	switch len(people) {
-	case 0:
+	switch {
+	case len(people) == 0:
 		s.refused = []ecluse.Reason{ecluse.ReasonPersonUnavailable}
-	case 1:
+	case len(people) == 1 && !crowded:
 		for _, p := range people {
 			s.hits = []found{p}
 		}
