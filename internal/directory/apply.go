@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -113,6 +114,9 @@ func (w *writer) agreements(ctx context.Context) error {
 func (w *writer) accounts(ctx context.Context) error {
 	for _, c := range w.change.Accounts {
 		a, known := w.have.accounts[c.Email]
+		if !known && c.State == Ended {
+			continue // it was ended before
+		}
 		if !known {
 			a = w.newAccount(c)
 		}
@@ -211,12 +215,13 @@ func (w *writer) grants(ctx context.Context, c AccountChange, a Account) error {
 // LinkChunk is how many links of a batch one transaction makes.
 const LinkChunk = 500
 
-// applyLinks makes the links of an approved change from position on, chunk by chunk, each with its
-// own entry, so that disclosures go on meanwhile.
-func (d *Directory) applyLinks(ctx context.Context, id ecluse.ApprovalID, c Change, position int) error {
-	if position >= len(c.Links) {
-		return nil
-	}
+// errMoved: another process made this chunk of links meanwhile.
+var errMoved = errors.New("these links were made by another process")
+
+// applyLinks makes the links of an approved change from where its row of KindLinks stands, chunk by
+// chunk, each with its own entry, so that disclosures go on meanwhile. Whoever else is at it, on this
+// node or another, each link is made once.
+func (d *Directory) applyLinks(ctx context.Context, id ecluse.ApprovalID, c Change) error {
 	controller, err := d.controllerByCode(ctx, c.Controller)
 	if err != nil {
 		return err
@@ -225,17 +230,27 @@ func (d *Directory) applyLinks(ctx context.Context, id ecluse.ApprovalID, c Chan
 	if err != nil {
 		return err
 	}
-	for position < len(c.Links) {
-		end := min(position+LinkChunk, len(c.Links))
-		if err := d.applyChunk(ctx, id, have, c.Links[position:end], end); err != nil {
-			return fmt.Errorf("make links %d to %d of request %d: %w", position, end, id, err)
+	for {
+		job, err := d.rows.Approval(ctx, id)
+		if err != nil {
+			return fmt.Errorf("read batch %d: %w", id, err)
 		}
-		position = end
+		from := int(job.Subject)
+		if from >= len(c.Links) {
+			return nil
+		}
+		end := min(from+LinkChunk, len(c.Links))
+		if err := d.applyChunk(ctx, id, have, c.Links[from:end], from); err != nil && !errors.Is(err, errMoved) {
+			return fmt.Errorf("make links %d to %d of batch %d: %w", from, end, id, err)
+		}
 	}
-	return nil
 }
 
-func (d *Directory) applyChunk(ctx context.Context, id ecluse.ApprovalID, have snapshot, changes []LinkChange, end int) error {
+// applyChunk makes a chunk if the batch still stands where it begins. The row is read outside the
+// transaction, under its lock; two of one process never meet in one transaction.
+func (d *Directory) applyChunk(ctx context.Context, id ecluse.ApprovalID, have snapshot, changes []LinkChange, from int) error {
+	d.chunk.Lock()
+	defer d.chunk.Unlock()
 	text, err := json.Marshal(changes)
 	if err != nil {
 		return err
@@ -245,6 +260,9 @@ func (d *Directory) applyChunk(ctx context.Context, id ecluse.ApprovalID, have s
 		Kind: ledger.KindDirectory, Revision: ledger.AnyRevision,
 		Detail: ledger.Detail{What: "links", Subject: int64(id), Digest: digest[:], Hits: len(changes)},
 		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+			if job, err := d.rows.Approval(ctx, id); err != nil || int(job.Subject) != from {
+				return errors.Join(err, whenNil(err, errMoved))
+			}
 			links := make([]Link, 0, len(changes))
 			for _, c := range changes {
 				l, err := have.link(c)
@@ -256,7 +274,7 @@ func (d *Directory) applyChunk(ctx context.Context, id ecluse.ApprovalID, have s
 			if err := tx.(Tx).InsertLinks(ctx, links); err != nil {
 				return err
 			}
-			return tx.(Tx).LinksApplied(ctx, id, end)
+			return tx.(Tx).LinksApplied(ctx, id, from+len(changes))
 		},
 	})
 	return err
@@ -280,32 +298,49 @@ func (s snapshot) link(c LinkChange) (Link, error) {
 	return l, nil
 }
 
-// ResumeLinks goes on with approved batches that an interruption left half applied.
+// ResumeLinks goes on with approved batches that an interruption left half applied. One that cannot go
+// on does not keep the others from it.
 func (d *Directory) ResumeLinks(ctx context.Context) error {
 	controllers, err := d.rows.Controllers(ctx)
 	if err != nil {
 		return fmt.Errorf("read the controllers: %w", err)
 	}
+	var all error
 	for _, c := range controllers {
 		approved, err := d.rows.Approvals(ctx, c.ID, "approved")
 		if err != nil {
 			return fmt.Errorf("read the approved requests: %w", err)
 		}
 		for _, a := range approved {
-			full, err := d.rows.Approval(ctx, a.ID)
-			if err != nil {
-				return err
-			}
-			var change Change
-			if err := json.Unmarshal([]byte(full.Body), &change); err != nil {
-				return fmt.Errorf("read request %d: %w", a.ID, err)
-			}
-			if err := d.applyLinks(ctx, a.ID, change, int(full.Subject)); err != nil {
-				return err
+			if a.Kind == KindLinks {
+				all = errors.Join(all, d.resume(ctx, c.ID, a.ID))
 			}
 		}
 	}
-	return nil
+	return all
+}
+
+func (d *Directory) resume(ctx context.Context, c ecluse.ControllerID, id ecluse.ApprovalID) error {
+	job, err := d.approval(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	var b batch
+	if err := json.Unmarshal([]byte(job.Body), &b); err != nil {
+		return fmt.Errorf("read batch %d: %w", id, err)
+	}
+	if int(job.Subject) >= b.Links {
+		return nil
+	}
+	request, err := d.approval(ctx, c, b.Request)
+	if err != nil {
+		return err
+	}
+	var change Change
+	if err := json.Unmarshal([]byte(request.Body), &change); err != nil {
+		return fmt.Errorf("read request %d: %w", b.Request, err)
+	}
+	return d.applyLinks(ctx, id, change)
 }
 
 func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -34,7 +34,7 @@ type Approval struct {
 	ID          ecluse.ApprovalID
 	Controller  ecluse.ControllerID
 	Kind        string
-	Subject     int64 // directory.import: links applied so far
+	Subject     int64 // directory.links: links applied so far
 	Body        string
 	Summary     string
 	RequestedBy ecluse.AccountID
@@ -69,12 +69,20 @@ type Actor struct {
 
 // Request asks for a directory import on behalf of an account of the controller (access officer or
 // administrator): it can then not be the one who approves. Nothing changes but the list of requests.
-func (d *Directory) Request(ctx context.Context, by Actor, c Change) (Approval, error) {
+func (d *Directory) Request(ctx context.Context, by Actor, c Change) (a Approval, err error) {
+	err = d.again(by.Account, func() error {
+		a, err = d.request(ctx, by, c)
+		return err
+	})
+	return a, err
+}
+
+func (d *Directory) request(ctx context.Context, by Actor, c Change) (Approval, error) {
 	s, err := d.Standing(ctx, by.Account)
 	if err != nil {
 		return Approval{}, err
 	}
-	if !s.Has(ecluse.RoleAccessOfficer) && !s.Has(ecluse.RoleAdmin) || s.Controller.Code != c.Controller || s.Account.State != Active {
+	if !s.Has(ecluse.RoleAccessOfficer) && !s.Has(ecluse.RoleAdmin) || s.Controller.Code != c.Controller || !s.Account.Acts(d.now()) {
 		return Approval{}, fmt.Errorf("request a directory import: %w", ErrDualControl)
 	}
 	summary, err := d.plan(ctx, c)
@@ -94,7 +102,7 @@ func (d *Directory) Request(ctx context.Context, by Actor, c Change) (Approval, 
 		Detail: ledger.Detail{What: "request " + KindImport, Digest: digest[:], By: by.CLI}, Revision: s.Rev,
 		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
 			a.ID, a.RequestedAt, a.Expires = ecluse.ApprovalID(tx.Allot(1)), e.At, e.At.Add(ApprovalLife)
-			return tx.(Tx).InsertApproval(ctx, a)
+			return tx.(Tx).InsertApproval(ctx, d.signed(a))
 		},
 	})
 	if err != nil {
@@ -120,38 +128,51 @@ func whenNil(err, other error) error {
 	return nil
 }
 
-// Approval is one request of the account's controller, whatever its state: ErrNotFound.
+// Approval is one request of the account's controller, whatever its state: ErrNotFound, or ErrDead if
+// it is not as it was asked.
 func (d *Directory) Approval(ctx context.Context, by Actor, id ecluse.ApprovalID) (Approval, error) {
 	s, err := d.Standing(ctx, by.Account)
 	if err != nil {
 		return Approval{}, err
 	}
-	a, err := d.rows.Approval(ctx, id)
-	if err != nil || a.Controller != s.Controller.ID || !s.Has(ecluse.RoleAccessOfficer) {
+	if !s.Has(ecluse.RoleAccessOfficer) {
 		return Approval{}, ErrNotFound
 	}
-	return a, nil
+	return d.approval(ctx, s.Controller.ID, id)
 }
 
 // Decide approves or refuses a request: the one choke point of the four eyes. What was asked takes
 // effect in the transaction that appends the decision; links of a large batch follow in transactions
 // of LinkChunk each, and ResumeLinks goes on with them after an interruption. Errors: ErrNotFound,
-// ErrDualControl, ErrDecided, ErrOfficers.
+// ErrDualControl, ErrDecided, ErrOfficers, ErrDead.
 func (d *Directory) Decide(ctx context.Context, by Actor, id ecluse.ApprovalID, approve bool) error {
+	var change Change
+	var links Approval
+	err := d.again(by.Account, func() (err error) {
+		change, links, err = d.decide(ctx, by, id, approve)
+		return err
+	})
+	if err != nil || links.ID == 0 {
+		return err
+	}
+	return d.applyLinks(ctx, links.ID, change)
+}
+
+// decide answers the change and, if it was approved and has links, the row that they are made from.
+func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, approve bool) (change Change, links Approval, err error) {
 	a, err := d.Approval(ctx, by, id)
 	if err != nil {
-		return err
+		return change, links, err
 	}
 	s, err := d.Standing(ctx, by.Account)
 	if err != nil {
-		return err
+		return change, links, err
 	}
 	if err := d.mayDecide(ctx, s, by, a); err != nil {
-		return err
+		return change, links, err
 	}
-	var change Change
 	if err := json.Unmarshal([]byte(a.Body), &change); err != nil {
-		return fmt.Errorf("read request %d: %w", id, err)
+		return change, links, fmt.Errorf("read request %d: %w", id, err)
 	}
 	state, what := "refused", "refuse "
 	if approve {
@@ -162,30 +183,32 @@ func (d *Directory) Decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 		Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, NewRevision: approve,
 		Detail: ledger.Detail{What: what + a.Kind, Subject: int64(id), Digest: digest[:], By: by.CLI}, Revision: s.Rev,
 		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-			if err := tx.(Tx).DecideApproval(ctx, id, by.Account, state, e.At); err != nil {
+			if err := tx.(Tx).DecideApproval(ctx, id, by.Account, state, e.At); err != nil || !approve {
 				return err
 			}
-			if !approve {
-				return nil
+			c := applied{Change: change, approval: a, approver: by.Account}
+			if err := d.apply(ctx, tx, e, c); err != nil || len(change.Links) == 0 {
+				return err
 			}
-			return d.apply(ctx, tx, e, applied{Change: change, approval: a, approver: by.Account})
+			links, err = d.leaveBatch(ctx, tx, e, c)
+			return err
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("decide request %d: %w", id, err)
+		return change, links, fmt.Errorf("decide request %d: %w", id, err)
 	}
-	if approve {
-		return d.applyLinks(ctx, id, change, 0)
-	}
-	return nil
+	return change, links, nil
 }
 
 // mayDecide holds the rules of the four eyes.
 func (d *Directory) mayDecide(ctx context.Context, s Standing, by Actor, a Approval) error {
-	if a.State != "pending" || d.now().After(a.Expires) {
+	if a.State != "pending" || !d.now().Before(a.Expires) {
 		return ErrDecided
 	}
-	if s.Account.State != Active || a.RequestedBy == by.Account {
+	if a.Kind != KindImport {
+		return ErrNotFound
+	}
+	if !s.Account.Acts(d.now()) || a.RequestedBy == by.Account {
 		return ErrDualControl
 	}
 	officers, err := d.boundOfficers(ctx, s.Controller.ID)
@@ -195,14 +218,11 @@ func (d *Directory) mayDecide(ctx context.Context, s Standing, by Actor, a Appro
 	if officers < 2 {
 		return ErrOfficers
 	}
-	requester, err := d.rows.Account(ctx, a.RequestedBy)
-	if err != nil {
-		return fmt.Errorf("read the requester: %w", err)
+	apart, err := d.apart(ctx, a.RequestedBy, by.Account)
+	if err == nil && !apart {
+		err = ErrDualControl
 	}
-	if requester.IDP == s.Account.IDP && requester.Sub == s.Account.Sub {
-		return ErrDualControl
-	}
-	return nil
+	return err
 }
 
 // boundOfficers counts the access officers that have signed in, by identity.
@@ -213,7 +233,7 @@ func (d *Directory) boundOfficers(ctx context.Context, c ecluse.ControllerID) (i
 	}
 	identities := map[[2]string]bool{}
 	for _, a := range accounts {
-		if a.State != Active || a.Sub == "" || a.ActiveAt.IsZero() || !d.valid(accountDomain, int64(a.ID), a.MAC, a.canonical()) {
+		if !a.Acts(d.now()) || a.Sub == "" || a.ActiveAt.IsZero() || !d.valid(accountDomain, int64(a.ID), a.MAC, a.canonical()) {
 			continue
 		}
 		s, err := d.Standing(ctx, a.ID)

@@ -120,8 +120,14 @@ func (d *Directory) plan(ctx context.Context, c Change) (Summary, error) {
 	}
 	for _, a := range c.Accounts {
 		old, known := have.accounts[a.Email]
+		if !known && a.State == Ended {
+			continue
+		}
 		detail := fmt.Sprintf("%s · %s · %s", a.Email, a.Organisation, joinRoles(a.Roles))
 		s.Accounts = append(s.Accounts, diff(known, a.State, known && old.same(a), a.GivenName+" "+a.UsualName, detail)...)
+	}
+	if c.Installation {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("installation %d", len(c.Accounts)))
 	}
 	s.Warnings = append(s.Warnings, have.newDomains(c.Accounts)...)
 	persons := map[ecluse.PersonID]bool{}

@@ -108,6 +108,11 @@ type Account struct {
 // Name is how the account's owner is shown.
 func (a Account) Name() string { return a.GivenName + " " + a.UsualName }
 
+// Acts reports whether the account may act at an instant.
+func (a Account) Acts(at time.Time) bool {
+	return a.State == Active && !at.Before(a.Starts) && (a.Ends.IsZero() || at.Before(a.Ends))
+}
+
 // Grant gives an account a role, for agents under one agreement.
 type Grant struct {
 	Account     ecluse.AccountID
@@ -170,6 +175,7 @@ type Directory struct {
 	rev       atomic.Int64 // newest revision heard of
 	mu        sync.RWMutex
 	standings map[ecluse.AccountID]Standing
+	chunk     sync.Mutex // one chunk of links at a time
 }
 
 // New makes a Directory. Give its Revised to the ledger's Watch.
@@ -327,7 +333,8 @@ func (d *Directory) mandate(s *Standing, g Grant, a Agreement) (policy.Mandate, 
 	return policy.Mandate{
 		Agreement: a.ID, Register: a.Register, Purposes: purposes(a.Purposes), Fields: a.Fields,
 		Territory: policy.ParseTerritory(a.Territory), Starts: a.Starts, Ends: a.Ends, Running: a.State == Active && s.Organisation.State == Active,
-		Limits: limits, Role: g.Role, Since: since, Installed: s.Account.Installed,
+		// The installation batch confirms what it grants itself, not what is granted later.
+		Limits: limits, Role: g.Role, Since: since, Installed: s.Account.Installed && g.Created.Equal(s.Account.Created),
 	}, true
 }
 

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -113,10 +114,14 @@ func (d *Directory) bind(ctx context.Context, tx Tx, hash []byte, id Identity, e
 	if err := d.checkAccount(a); err != nil {
 		return a, err
 	}
+	if made := d.invitation(a, i.Created); !hmac.Equal(made.Hash, i.Hash) || !made.Ends.Equal(i.Ends) {
+		d.log.Error("dead row: written around the program, ignored", "table", "invitations", "account", int64(a.ID))
+		return a, ErrInvitationUnknown
+	}
 	switch {
 	case !i.UsedAt.IsZero() || a.State != Invited:
 		return a, ErrInvitationUsed
-	case e.At.After(i.Ends):
+	case !e.At.Before(i.Ends):
 		return a, ErrInvitationExpired
 	case id.IDP == "" || id.Sub == "" || !strings.EqualFold(id.Email, a.Email):
 		return a, ErrInvitationIdentity

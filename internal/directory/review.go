@@ -90,7 +90,7 @@ func (d *Directory) review(ctx context.Context, by Actor, id ecluse.ReviewID) (S
 	}
 	manager := s.Has(ecluse.RoleAccountManager) && r.Organisation == s.Organisation.ID
 	officer := s.Has(ecluse.RoleSecurityOfficer) && r.Controller == s.Controller.ID && r.Kind != policy.ReviewOutside
-	if r.Account == by.Account || !manager && !officer || s.Account.State != Active {
+	if r.Account == by.Account || !manager && !officer || !s.Account.Acts(d.now()) {
 		return s, r, ErrNotFound
 	}
 	return s, r, nil
@@ -98,41 +98,48 @@ func (d *Directory) review(ctx context.Context, by Actor, id ecluse.ReviewID) (S
 
 // DecideReview accepts or contests a review. Errors: ErrNotFound, ErrDecided.
 func (d *Directory) DecideReview(ctx context.Context, by Actor, id ecluse.ReviewID, accept bool) error {
-	s, r, err := d.review(ctx, by, id)
-	if err != nil {
-		return err
-	}
 	state := "contested"
 	if accept {
 		state = "accepted"
 	}
-	_, err = d.ledger.Append(ctx, ledger.Candidate{
-		Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
-		Detail: ledger.Detail{What: "review " + state, Subject: int64(id), Refers: int64(r.Entry)},
-		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-			return tx.(ReviewTx).DecideReview(ctx, id, by.Account, state, e.At)
-		},
+	return d.again(by.Account, func() error {
+		s, r, err := d.review(ctx, by, id)
+		if err != nil {
+			return err
+		}
+		_, err = d.ledger.Append(ctx, ledger.Candidate{
+			Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
+			Detail: ledger.Detail{What: "review " + state, Subject: int64(id), Refers: int64(r.Entry)},
+			Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+				return tx.(ReviewTx).DecideReview(ctx, id, by.Account, state, e.At)
+			},
+		})
+		return err
 	})
-	return err
 }
 
 // ReviewText opens the free text of a review; that reading is in the ledger before it is answered.
 func (d *Directory) ReviewText(ctx context.Context, by Actor, id ecluse.ReviewID) (string, error) {
-	s, r, err := d.review(ctx, by, id)
-	if err != nil {
+	var sealed []byte
+	err := d.again(by.Account, func() error {
+		s, r, err := d.review(ctx, by, id)
+		if err != nil {
+			return err
+		}
+		sealed = r.Text
+		_, err = d.ledger.Append(ctx, ledger.Candidate{
+			Kind: ledger.KindLedgerRead, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
+			Detail: ledger.Detail{What: "review text", Subject: int64(id), Refers: int64(r.Entry)},
+		})
+		if err != nil {
+			return fmt.Errorf("write the reading down: %w", err)
+		}
+		return nil
+	})
+	if err != nil || len(sealed) == 0 {
 		return "", err
 	}
-	_, err = d.ledger.Append(ctx, ledger.Candidate{
-		Kind: ledger.KindLedgerRead, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
-		Detail: ledger.Detail{What: "review text", Subject: int64(id), Refers: int64(r.Entry)},
-	})
-	if err != nil {
-		return "", fmt.Errorf("write the reading down: %w", err)
-	}
-	if len(r.Text) == 0 {
-		return "", nil
-	}
-	text, err := d.keys.Unseal(textDomain, r.Text, []byte("review"))
+	text, err := d.keys.Unseal(textDomain, sealed, []byte("review"))
 	return string(text), err
 }
 

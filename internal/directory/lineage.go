@@ -1,0 +1,64 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+
+	"ecluse"
+)
+
+// maxLineage bounds how far a lineage is followed.
+const maxLineage = 32
+
+// lineage is an account with those who asked for it, for whom asked for them, and so on: the oldest
+// last. The first accounts of a body were asked for by nobody.
+func (d *Directory) lineage(ctx context.Context, id ecluse.AccountID) ([]Account, error) {
+	var line []Account
+	for range maxLineage {
+		if id == 0 {
+			return line, nil
+		}
+		a, err := d.rows.Account(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("read the lineage: %w", err)
+		}
+		if err := d.checkAccount(a); err != nil {
+			return nil, err
+		}
+		line = append(line, a)
+		id = a.RequestedBy
+	}
+	return nil, ErrDualControl
+}
+
+// apart reports whether two accounts are different people as far as the directory can tell: different
+// accounts and identities, neither in the other's lineage, no ancestor contained.
+func (d *Directory) apart(ctx context.Context, one, other ecluse.AccountID) (bool, error) {
+	mine, err := d.lineage(ctx, one)
+	if err != nil {
+		return false, err
+	}
+	theirs, err := d.lineage(ctx, other)
+	if err != nil {
+		return false, err
+	}
+	return distinct(mine[0], theirs) && distinct(theirs[0], mine) && !contained(mine) && !contained(theirs), nil
+}
+
+func distinct(a Account, line []Account) bool {
+	for _, o := range line {
+		if o.ID == a.ID || o.Sub != "" && o.IDP == a.IDP && o.Sub == a.Sub {
+			return false
+		}
+	}
+	return true
+}
+
+func contained(line []Account) bool {
+	for _, a := range line {
+		if a.State == Suspended {
+			return true
+		}
+	}
+	return false
+}
