@@ -28,7 +28,7 @@ type judge struct {
 	persons  map[string]generate.Person // by identifier
 	named    map[string][]string        // surname, first name and birth date -> identifiers
 	entries  map[string]ledger.Entry    // by receipt
-	allowed  map[string]bool            // login and person: an allowed disclosure is in the ledger
+	allowed  map[string]time.Time       // login and person: the first allowed disclosure in the ledger
 	byID     map[string]ecluse.PersonID // identifier -> number in the register
 	received map[string]bool            // receipts
 	refusals map[string]int
@@ -38,7 +38,7 @@ type judge struct {
 func newJudge(s *siege) *judge {
 	s.t.Helper()
 	j := &judge{
-		siege: s, persons: map[string]generate.Person{}, named: map[string][]string{}, entries: map[string]ledger.Entry{}, allowed: map[string]bool{},
+		siege: s, persons: map[string]generate.Person{}, named: map[string][]string{}, entries: map[string]ledger.Entry{}, allowed: map[string]time.Time{},
 		byID: map[string]ecluse.PersonID{}, received: map[string]bool{}, refusals: map[string]int{},
 	}
 	var err error
@@ -79,7 +79,10 @@ func (j *judge) readLedger(ctx context.Context) error {
 		return ledger.Live(s, a.Keys).Lines(ctx, func(l *ledger.Line) error {
 			j.entries[l.Receipt] = l.Entry
 			if l.Kind == ledger.KindDisclose && l.Decision == ledger.Allow {
-				j.allowed[logins[l.Account]+"|"+persons[l.Person]] = true
+				key := logins[l.Account] + "|" + persons[l.Person]
+				if _, ok := j.allowed[key]; !ok {
+					j.allowed[key] = l.At
+				}
 			}
 			return nil
 		})
@@ -131,7 +134,7 @@ func (j *judge) judge() {
 		}
 		j.note(a)
 		for _, person := range j.arrived(a) {
-			for _, name := range budgetsOf(j.relationOf(a.agent, person)) {
+			for _, name := range budgetsOf(j.relationOf(a.agent, person), j.known(a, person)) {
 				at := sum{a.agent, name, a.day}
 				if opened[at] == nil {
 					opened[at] = map[string]bool{}
@@ -195,14 +198,20 @@ func (j *judge) enough(counts map[sum]int) {
 	}
 }
 
+// known reports whether the person was written down for the account on a day before: she is free then,
+// even if the body of that day never arrived.
+func (j *judge) known(a act, person string) bool {
+	return a.day > 0 && j.allowed[a.agent+"|"+person].Before(j.starts[a.day-1])
+}
+
 // budgetsOf are the budgets that a person of a relation counts in.
-func budgetsOf(relation string) []string {
-	switch relation {
-	case "caseload":
+func budgetsOf(relation string, known bool) []string {
+	switch {
+	case relation == "caseload", known:
 		return []string{"total_24h"}
-	case "site":
+	case relation == "site":
 		return []string{"total_24h", "new_24h"}
-	case "organisation":
+	case relation == "organisation":
 		return []string{"total_24h", "new_24h", "outside_24h"}
 	default:
 		return []string{"total_24h", "new_24h", "outside_24h", "unexplained_24h"}
@@ -265,7 +274,7 @@ func (j *judge) arrived(a act) (persons []string) {
 		}
 	}
 	for _, p := range persons {
-		if !j.allowed[a.agent+"|"+p] {
+		if _, ok := j.allowed[a.agent+"|"+p]; !ok {
 			j.t.Errorf("values of a person arrived by %s without an allowed entry of the account", a.kind)
 		}
 	}

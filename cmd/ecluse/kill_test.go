@@ -76,6 +76,7 @@ type siege struct {
 	population *generate.Population
 	agents     []*besieger
 	day, epoch int
+	starts     []time.Time // of each day but the first, by the demo's clock
 	mu         sync.Mutex
 	acts       []act
 }
@@ -181,7 +182,9 @@ func (s *siege) turn(kill int) {
 			s.day++
 			by = killClockDay
 		}
-		advance(s.t, s.base(), by)
+		if now := advance(s.t, s.base(), by); by == killClockDay {
+			s.starts = append(s.starts, now)
+		}
 	}
 	for _, a := range s.agents {
 		a.arrive(s.t, s.base(), s.epoch%epochsOfDay == 0)

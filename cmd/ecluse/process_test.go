@@ -253,10 +253,12 @@ func (d *desk) call(status int, method, path string, question, answer any) {
 	}
 }
 
-// advance moves a demo's clock.
-func advance(t testing.TB, base string, by time.Duration) {
+// advance moves a demo's clock, and says where it is then, to the second.
+func advance(t testing.TB, base string, by time.Duration) time.Time {
 	t.Helper()
-	newDesk(t, base).call(http.StatusOK, http.MethodPost, "/demo/clock", map[string]string{"advance": by.String()}, nil)
+	var answer struct{ Now time.Time }
+	newDesk(t, base).call(http.StatusOK, http.MethodPost, "/demo/clock", map[string]string{"advance": by.String()}, &answer)
+	return answer.Now
 }
 
 // identity is a person as an agent types her.
