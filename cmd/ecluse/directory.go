@@ -39,6 +39,12 @@ func (c directoryImportCommand) Run(s *surroundings) error {
 		return wrongUse(err, "nothing was asked for; mend the files and run it again")
 	}
 	change.Installation = c.Installation
+	var missing *directory.MissingError
+	if err := n.Directory.Missing(s.Context, change); errors.As(err, &missing) {
+		return wrongUse(err, "nothing was asked for; add them to the files, or check how they are written")
+	} else if err != nil {
+		return err
+	}
 	if c.Check {
 		summary, err := n.Directory.Compare(s.Context, change)
 		if err != nil {

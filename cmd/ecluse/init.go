@@ -25,6 +25,7 @@ type initCommand struct {
 	Schema    string   `placeholder:"FILE" type:"existingfile" help:"Schema of your own instead of a preset."`
 	Name      string   `default:"Écluse" help:"Name of the installation, shown on every page."`
 	PublicURL string   `default:"http://127.0.0.1:8080" help:"Address that people type: https://HOST."`
+	Listen    string   `placeholder:"HOST:PORT" help:"Address to listen on (default: that of a public URL on this machine, else 127.0.0.1:8080 behind a reverse proxy)."`
 	Database  string   `default:"sqlite:ecluse.db" help:"sqlite:FILE or postgres://USER@HOST/DATABASE."`
 	Officer   []string `required:"" sep:"none" placeholder:"EMAIL=GIVEN NAME/USUAL NAME" help:"An access officer of the operating body; name two different persons."`
 }
@@ -109,6 +110,12 @@ func (c initCommand) writeConfig() (*config.Config, error) {
 	}
 	made := config.Defaults()
 	made.Instance.Name, made.Instance.PublicURL, made.Database.URL = c.Name, c.PublicURL, c.Database
+	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && u.Port() != "" {
+		made.Listen.Address = u.Host // only a loopback address may be http
+	}
+	if c.Listen != "" {
+		made.Listen.Address = c.Listen
+	}
 	made.Providers = []config.Provider{provider()}
 	secret := filepath.Join(c.Dir, made.Providers[0].ClientSecretFile)
 	if err := os.WriteFile(secret, []byte("replace-with-the-client-secret"), 0o600); err != nil {
