@@ -61,6 +61,8 @@ var Tables = []*Table{
 	table("invitations", "secret_hash", "secret_hash:b account_id created ends used_at"),
 	table("approvals", "id", `id controller_id kind:t subject_id body:t summary:t requested_by requester:t requested_at decided_by decided_at
 		state:t expires`),
+	table("raises", "id", "id account_id register_id made_by reason:t starts ends entry mac:b"),
+	table("observations", "register_id, controller_id", "register_id controller_id requested_by approved_by starts ends entry mac:b"),
 	table("sessions", "id", `id account_id secret_hash:b provider:t acr:t id_token:b device:t network:t created stepped_at idle_ends ends
 		revoked_at`),
 	table("imports", "id", "id register_id digest:b position rows rejected started beat state:t"),
@@ -279,13 +281,9 @@ func (db *DB) FillMeters(ctx context.Context, at time.Time) (nextID, meters, ses
 		if err := t.row(ctx, skipIDs, []any{idGap}, &nextID); err != nil {
 			return err
 		}
-		p, err := t.stmt(ctx, revokeAll)
+		res, err := t.result(ctx, revokeAll, []any{micros(at)})
 		if err != nil {
 			return err
-		}
-		res, err := p.ExecContext(ctx, micros(at))
-		if err != nil {
-			return named(revokeAll, err)
 		}
 		if sessions, err = res.RowsAffected(); err != nil {
 			return err

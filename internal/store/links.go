@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"ecluse"
@@ -14,24 +15,31 @@ import (
 var (
 	linksOf = defineBulk("links of persons", `SELECT l.id, l.register_id, l.person_id, l.account_id, l.site_id, l.organisation_id, l.kind,
 		l.made_by, l.made_at, l.entry, l.starts, l.ends, l.mac
-		FROM (VALUES %s) v JOIN links l ON l.person_id = v.column1 WHERE l.register_id = $1`, "(CAST(? AS BIGINT))", 1)
+		FROM links l WHERE l.person_id IN (%s)`, "?", 0)
 	ownPersons = define("own persons", `SELECT DISTINCT person_id FROM links
 		WHERE account_id = $1 AND register_id = $2 AND person_id > $3 AND starts <= $4 AND ends > $4 AND made_by <> $1
 		ORDER BY person_id LIMIT $5`)
 	readMeter = define("read meter", `SELECT holder_id, register_id, seq, last_n, state FROM meters WHERE holder_id = $1 AND register_id = $2`)
 )
 
-// LinksOf are all links of these persons in a register, ended ones included: one statement.
+// LinksOf are all links of these persons in a register, ended ones included.
 func (db *DB) LinksOf(ctx context.Context, r ecluse.RegisterID, persons []ecluse.PersonID) ([]directory.Link, error) {
-	if len(persons) == 0 {
-		return nil, nil
+	links, err := db.links.get(ctx, persons)
+	return slices.DeleteFunc(links, func(l directory.Link) bool { return l.Register != r }), err
+}
+
+func (db *DB) fetchLinks(ctx context.Context, persons []ecluse.PersonID) (map[ecluse.PersonID][]directory.Link, error) {
+	args := make([]any, len(persons))
+	for i, p := range persons {
+		args[i] = int64(p)
 	}
-	args := make([]any, 0, len(persons)+1)
-	args = append(args, int64(r))
-	for _, p := range persons {
-		args = append(args, int64(p))
+	args = fill(args, 0, 1)
+	links, err := list(ctx, db, linksOf.of(db.engine, len(args)), scanLink, args...)
+	found := make(map[ecluse.PersonID][]directory.Link, len(persons))
+	for _, l := range links {
+		found[l.Person] = append(found[l.Person], l)
 	}
-	return list(ctx, db, linksOf.of(db.engine, len(persons)), scanLink, args...)
+	return found, err
 }
 
 func scanLink(s scanner) (directory.Link, error) {

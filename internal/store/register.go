@@ -153,9 +153,39 @@ func (db *DB) Registers(ctx context.Context) ([]register.StoredRegister, error) 
 	})
 }
 
+// personKey is a person of a register.
+type personKey struct {
+	register ecluse.RegisterID
+	person   ecluse.PersonID
+}
+
 // Heads reads the beginnings of visible records.
 func (db *DB) Heads(ctx context.Context, reg ecluse.RegisterID, persons []ecluse.PersonID) ([]register.StoredRecord, error) {
-	return db.recordsOf(ctx, recordHeads, reg, persons)
+	keys := make([]personKey, len(persons))
+	for i, p := range persons {
+		keys[i] = personKey{reg, p}
+	}
+	return db.heads.get(ctx, keys)
+}
+
+// fetchHeads answers many Heads: one statement a register.
+func (db *DB) fetchHeads(ctx context.Context, keys []personKey) (map[personKey][]register.StoredRecord, error) {
+	byRegister := map[ecluse.RegisterID][]ecluse.PersonID{}
+	for _, k := range keys {
+		byRegister[k.register] = append(byRegister[k.register], k.person)
+	}
+	found := make(map[personKey][]register.StoredRecord, len(keys))
+	for reg, persons := range byRegister {
+		rows, err := db.recordsOf(ctx, recordHeads, reg, persons)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			k := personKey{reg, r.Person}
+			found[k] = append(found[k], r)
+		}
+	}
+	return found, nil
 }
 
 // Visible reads visible records.
@@ -203,18 +233,23 @@ func recordInto(found *[]register.StoredRecord) func(*sql.Rows) error {
 
 // Records reads exactly these versions.
 func (db *DB) Records(ctx context.Context, versions []register.PersonVersion) ([]register.StoredRecord, error) {
-	found := make([]register.StoredRecord, 0, len(versions))
-	for chunk := range slices.Chunk(versions, inList) {
-		args := make([]any, 0, 2*inList)
-		for _, v := range chunk {
-			args = append(args, int64(v.Person), int64(v.Version))
-		}
-		args = fill(args, 0, 2)
-		if err := db.query(ctx, readRecords.of(db.engine, len(args)/2), recordInto(&found), args...); err != nil {
-			return nil, err
-		}
+	return db.records.get(ctx, versions)
+}
+
+func (db *DB) fetchRecords(ctx context.Context, versions []register.PersonVersion) (map[register.PersonVersion][]register.StoredRecord, error) {
+	args := make([]any, 0, 2*len(versions))
+	for _, v := range versions {
+		args = append(args, int64(v.Person), int64(v.Version))
 	}
-	return found, nil
+	args = fill(args, 0, 2)
+	found := make(map[register.PersonVersion][]register.StoredRecord, len(versions))
+	err := db.query(ctx, readRecords.of(db.engine, len(args)/2), func(rows *sql.Rows) error {
+		var r register.StoredRecord
+		err := rows.Scan(&r.Person, &r.Version, &r.Sealed)
+		found[register.PersonVersion{Person: r.Person, Version: r.Version}] = []register.StoredRecord{r} // fill repeats a key
+		return err
+	}, args...)
+	return found, err
 }
 
 // Lookup finds persons by keyed hashes, one statement a probe whether or not it finds anybody.

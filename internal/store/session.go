@@ -18,8 +18,8 @@ const sessionColumns = `id, account_id, secret_hash, provider, acr, id_token, de
 
 // Statements of sessions. A secret's hash is taken once: that is what makes a sign-in serve once.
 var (
-	sessionByHash = define("session by hash", `SELECT `+sessionColumns+` FROM sessions WHERE secret_hash = $1`)
-	startSession  = define("start session", `INSERT INTO sessions (`+sessionColumns+`)
+	sessionsByHash = defineBulk("sessions by hash", `SELECT `+sessionColumns+` FROM sessions WHERE secret_hash IN (%s)`, "?", 0)
+	startSession   = define("start session", `INSERT INTO sessions (`+sessionColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0) ON CONFLICT (secret_hash) DO NOTHING`)
 	resumeSession = define("resume session", `UPDATE sessions SET secret_hash = $3, provider = $4, acr = $5, id_token = $6, device = $7,
 		network = $8, stepped_at = $9, idle_ends = $10
@@ -38,12 +38,30 @@ var (
 
 // SessionByHash implements signin.Store.
 func (db *DB) SessionByHash(ctx context.Context, hash []byte) (signin.Session, error) {
-	var s signin.Session
-	err := signin.ErrNoSession
-	if e := db.query(ctx, sessionByHash, func(rows *sql.Rows) error { err = nil; return scanSession(rows, &s) }, hash); e != nil {
-		return signin.Session{}, e
+	found, err := db.sessions.get(ctx, []string{string(hash)})
+	if err == nil && len(found) == 0 {
+		err = signin.ErrNoSession
 	}
-	return s, err
+	if err != nil {
+		return signin.Session{}, err
+	}
+	return found[0], nil
+}
+
+func (db *DB) fetchSessions(ctx context.Context, hashes []string) (map[string][]signin.Session, error) {
+	args := make([]any, len(hashes))
+	for i, h := range hashes {
+		args[i] = []byte(h)
+	}
+	args = fill(args, 0, 1)
+	found := make(map[string][]signin.Session, len(hashes))
+	err := db.query(ctx, sessionsByHash.of(db.engine, len(args)), func(rows *sql.Rows) error {
+		var s signin.Session
+		err := scanSession(rows, &s)
+		found[string(s.Hash)] = []signin.Session{s}
+		return err
+	}, args...)
+	return found, err
 }
 
 // AccountSessions implements signin.Store.
@@ -112,7 +130,7 @@ func (t *Tx) putSession(ctx context.Context, s signin.Session, id ecluse.Session
 		return err
 	}
 	taken := signin.ErrNoSession
-	if err := t.query(ctx, sessionByHash, func(*sql.Rows) error { taken = signin.ErrReplayed; return nil }, s.Hash); err != nil {
+	if err := t.query(ctx, sessionsByHash.of(t.db.engine, 1), func(*sql.Rows) error { taken = signin.ErrReplayed; return nil }, s.Hash); err != nil {
 		return err
 	}
 	return taken
@@ -136,13 +154,9 @@ func (db *DB) RevokeSessions(ctx context.Context, account ecluse.AccountID, sess
 		if session != 0 {
 			s, args = revokeSession, []any{int64(session), int64(account), micros(now)}
 		}
-		p, err := t.stmt(ctx, s)
+		result, err := t.result(ctx, s, args)
 		if err != nil {
 			return err
-		}
-		result, err := p.ExecContext(ctx, args...)
-		if err != nil {
-			return named(s, err)
 		}
 		n, err = result.RowsAffected()
 		return err

@@ -3,8 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"sync"
 
@@ -98,9 +101,15 @@ type preparedKey struct {
 	text string
 }
 
+// prepare is a statement's prepared form for a pool of SQLite connections. It is nil on PostgreSQL,
+// whose driver prepares what a connection runs: preparing here would wait for a second connection while
+// a transaction holds one.
 func (db *DB) prepare(ctx context.Context, pool *sql.DB, s *statement) (*sql.Stmt, error) {
 	if db.hooks.Trace != nil {
 		db.hooks.Trace(s.name)
+	}
+	if db.engine == postgresEngine {
+		return nil, nil
 	}
 	key := preparedKey{pool, s.text}
 	if p, ok := db.prepared.Load(key); ok {
@@ -123,17 +132,60 @@ func (db *DB) query(ctx context.Context, s *statement, each func(*sql.Rows) erro
 	if err != nil {
 		return err
 	}
-	rows, err := p.QueryContext(ctx, args...)
+	var q querier = db.reader
+	if p != nil {
+		q = prepared{p}
+	}
+	rows, err := begun(ctx, q, s, args)
 	return drain(s, rows, err, each)
+}
+
+// staleConnections is more than a pool can hold of connections that were cut.
+const staleConnections = 32
+
+// begun begins to read outside any transaction. A pooled connection that the server cut meanwhile is
+// only known to be dead once it is used: then another one is tried.
+func begun(ctx context.Context, q querier, s *statement, args []any) (*sql.Rows, error) {
+	for try := 1; ; try++ {
+		rows, err := q.QueryContext(ctx, s.text, args...)
+		if err == nil || !isCut(err) || try > staleConnections || ctx.Err() != nil {
+			return rows, err
+		}
+	}
+}
+
+// isCut reports a connection that was lost, as opposed to a server that is not there.
+func isCut(err error) bool {
+	var connect *pgconn.ConnectError
+	var network *net.OpError
+	switch code := postgresCode(err); {
+	case errors.As(err, &connect):
+		return false
+	case code != "":
+		return strings.HasPrefix(code, "57P0") // the administrator ended it
+	}
+	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, driver.ErrBadConn)
 }
 
 // row reads one row outside any transaction: sql.ErrNoRows if there is none.
 func (db *DB) row(ctx context.Context, s *statement, args []any, into ...any) error {
-	p, err := db.prepare(ctx, db.reader, s)
-	if err != nil {
-		return err
+	return single(ctx, db, s, args, into)
+}
+
+// single reads one row into pointers: sql.ErrNoRows if there is none.
+func single(ctx context.Context, from reading, s *statement, args, into []any) error {
+	found := false
+	err := from.query(ctx, s, func(rows *sql.Rows) error {
+		if found {
+			return nil
+		}
+		found = true
+		return rows.Scan(into...)
+	}, args...)
+	if err == nil && !found {
+		err = named(s, sql.ErrNoRows)
 	}
-	return named(s, p.QueryRowContext(ctx, args...).Scan(into...))
+	return err
 }
 
 func drain(s *statement, rows *sql.Rows, err error, each func(*sql.Rows) error) error {

@@ -25,6 +25,11 @@ import (
 	"testing/fstest"
 	"time"
 
+	"ecluse"
+	"ecluse/internal/directory"
+	"ecluse/internal/register"
+	"ecluse/internal/signin"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -59,13 +64,25 @@ func (e engine) String() string {
 // DB is an open database. Safe for concurrent use.
 type DB struct {
 	engine      engine
-	writer      *sql.DB // SQLite: one writer at a time (turn); PostgreSQL: the same pool as reader
+	writer      *sql.DB // SQLite: one writer at a time (turn)
 	reader      *sql.DB
 	checkpoints *sql.DB // SQLite: for checkpoint.go alone
 	copying     *checkpointer
 	turn        chan struct{} // SQLite: holds a token while nobody writes; nil on PostgreSQL
 	prepared    sync.Map      // preparedKey -> *sql.Stmt
 	hooks       Hooks
+
+	// What every disclosure looks up, by many requests at once.
+	heads    coalescer[personKey, register.StoredRecord]
+	records  coalescer[register.PersonVersion, register.StoredRecord]
+	links    coalescer[ecluse.PersonID, directory.Link]
+	sessions coalescer[string, signin.Session]
+}
+
+func newDB(e engine, hooks Hooks) *DB {
+	db := &DB{engine: e, hooks: hooks}
+	db.heads.fetch, db.records.fetch, db.links.fetch, db.sessions.fetch = db.fetchHeads, db.fetchRecords, db.fetchLinks, db.fetchSessions
+	return db
 }
 
 // Hooks let tests see and stall the database from inside. Zero value: none.
@@ -119,7 +136,8 @@ func openSQLite(ctx context.Context, file string, hooks Hooks) (*DB, error) {
 		db.SetMaxIdleConns(conns)
 		return db, patiently(ctx, func() error { return db.PingContext(ctx) })
 	}
-	db := &DB{engine: sqliteEngine, hooks: hooks, turn: make(chan struct{}, 1)}
+	db := newDB(sqliteEngine, hooks)
+	db.turn = make(chan struct{}, 1)
 	db.turn <- struct{}{}
 	for _, pool := range []struct {
 		into  **sql.DB
@@ -169,13 +187,18 @@ func openPostgres(ctx context.Context, rawURL string, hooks Hooks) (*DB, error) 
 			cfg.RuntimeParams[name] = value
 		}
 	}
-	pool := stdlib.OpenDB(*cfg)
-	pool.SetMaxOpenConns(16)
-	pool.SetMaxIdleConns(16)
-	if err := pool.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the PostgreSQL database: %w", err), pool.Close())
+	db := newDB(postgresEngine, hooks)
+	// Writers have connections of their own, so that the same one, with its prepared statements, serves
+	// one append after the other.
+	for pool, conns := range map[**sql.DB]int{&db.writer: 4, &db.reader: 12} {
+		*pool = stdlib.OpenDB(*cfg)
+		(*pool).SetMaxOpenConns(conns)
+		(*pool).SetMaxIdleConns(conns)
+		if err := (*pool).PingContext(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("open the PostgreSQL database: %w", err), db.Close())
+		}
 	}
-	return &DB{engine: postgresEngine, writer: pool, reader: pool, hooks: hooks}, nil
+	return db, nil
 }
 
 // Close releases every connection.
@@ -185,12 +208,8 @@ func (db *DB) Close() error {
 		db.copying.done.Wait()
 	}
 	db.prepared.Range(func(_, s any) bool { _ = s.(*sql.Stmt).Close(); return true })
-	pools := []*sql.DB{db.writer, db.reader, db.checkpoints}
-	if db.engine == postgresEngine {
-		pools = pools[:1]
-	}
 	var err error
-	for _, pool := range pools {
+	for _, pool := range []*sql.DB{db.writer, db.reader, db.checkpoints} {
 		if pool != nil {
 			err = errors.Join(err, pool.Close())
 		}

@@ -159,32 +159,51 @@ func (db *DB) short(ctx context.Context, fn func(*Tx) error) error {
 	return tx.Commit()
 }
 
-func (t *Tx) stmt(ctx context.Context, s *statement) (*sql.Stmt, error) {
+// querier is a transaction, a pool or a prepared statement's stand-in: whatever runs a text.
+type querier interface {
+	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+}
+
+// prepared runs a prepared statement whatever the text.
+type prepared struct{ *sql.Stmt }
+
+func (p prepared) ExecContext(ctx context.Context, _ string, args ...any) (sql.Result, error) {
+	return p.Stmt.ExecContext(ctx, args...)
+}
+
+func (p prepared) QueryContext(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {
+	return p.Stmt.QueryContext(ctx, args...)
+}
+
+// on is what runs a statement in the transaction.
+func (t *Tx) on(ctx context.Context, s *statement) (querier, error) {
 	p, err := t.db.prepare(ctx, t.pool, s)
-	if err != nil {
-		return nil, err
+	if err != nil || p == nil {
+		return t.tx, err
 	}
-	return t.tx.StmtContext(ctx, p), nil
+	return prepared{t.tx.StmtContext(ctx, p)}, nil
 }
 
 func (t *Tx) exec(ctx context.Context, s *statement, args ...any) error {
-	p, err := t.stmt(ctx, s)
+	_, err := t.result(ctx, s, args)
+	return err
+}
+
+func (t *Tx) result(ctx context.Context, s *statement, args []any) (sql.Result, error) {
+	q, err := t.on(ctx, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = p.ExecContext(ctx, args...)
-	return named(s, err)
+	res, err := q.ExecContext(ctx, s.text, args...)
+	return res, named(s, err)
 }
 
 // execOne is exec for a change that must hit exactly one row: errNotOne otherwise.
 func (t *Tx) execOne(ctx context.Context, s *statement, args ...any) error {
-	p, err := t.stmt(ctx, s)
+	res, err := t.result(ctx, s, args)
 	if err != nil {
 		return err
-	}
-	res, err := p.ExecContext(ctx, args...)
-	if err != nil {
-		return named(s, err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
 		return fmt.Errorf("%s: %w", s.name, errors.Join(errNotOne, err))
@@ -195,18 +214,14 @@ func (t *Tx) execOne(ctx context.Context, s *statement, args ...any) error {
 var errNotOne = errors.New("the row was not there or no longer in the state asked for")
 
 func (t *Tx) query(ctx context.Context, s *statement, each func(*sql.Rows) error, args ...any) error {
-	p, err := t.stmt(ctx, s)
+	q, err := t.on(ctx, s)
 	if err != nil {
 		return err
 	}
-	rows, err := p.QueryContext(ctx, args...)
+	rows, err := q.QueryContext(ctx, s.text, args...)
 	return drain(s, rows, err, each)
 }
 
 func (t *Tx) row(ctx context.Context, s *statement, args []any, into ...any) error {
-	p, err := t.stmt(ctx, s)
-	if err != nil {
-		return err
-	}
-	return named(s, p.QueryRowContext(ctx, args...).Scan(into...))
+	return single(ctx, t, s, args, into)
 }
