@@ -25,6 +25,7 @@ type (
 	VersionID      int64 // the import (or write) that a record's values come from
 	ApprovalID     int64 // a request that waits for a second pair of eyes
 	ReviewID       int64 // a disclosure that someone must be told of
+	RaiseID        int64 // a soft limit that a second person raised for a day
 )
 
 // EntryNumber numbers the entries of the ledger from 0 without a gap (RFC 6962 §2.1 leaf index).

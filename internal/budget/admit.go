@@ -223,7 +223,11 @@ func Readings(m *Meter, c Charge, at time.Time) []Reading {
 		if used >= full {
 			used = b.limit
 		}
-		readings = append(readings, Reading{Code: b.code, Used: used, Limit: b.limit, Window: spans[b.series].window})
+		r := Reading{Code: b.code, Used: used, Limit: b.limit, Window: spans[b.series].window}
+		if b.series == newHours {
+			r.RaisedUntil = c.RaisedUntil
+		}
+		readings = append(readings, r)
 	}
 	return readings
 }

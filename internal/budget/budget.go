@@ -44,6 +44,8 @@ type Charge struct {
 	// Observe admits in spite of the account's and the organisation's budgets (never the breaker);
 	// everything is still charged and the reasons are still returned.
 	Observe bool
+	// RaisedUntil is when Limits.New24h ends to be a raised one; zero if it is none. Only Readings reads it.
+	RaisedUntil time.Time
 }
 
 // Meters are the three meters that an act in a register is charged to. They are three distinct
@@ -69,6 +71,8 @@ type Reading struct {
 	Used   int
 	Limit  int
 	Window time.Duration
+	// RaisedUntil is when the limit falls back to half of what a colleague raised it to; zero = it is not raised.
+	RaisedUntil time.Time
 }
 
 // The windows' nominal lengths. What is counted covers each of them and up to one bucket more.

@@ -81,6 +81,13 @@ func Quarter(l Limits) Limits {
 	return l
 }
 
+// Raised doubles the soft limit, the one of new persons in 24 h: what a second person of the
+// organisation may do for a day. All others are hard.
+func (l Limits) Raised() Limits {
+	l.New24h *= 2
+	return l
+}
+
 // Max takes the higher limit of each budget: what two mandates allow together.
 func (l Limits) Max(o Limits) Limits {
 	theirs := o.named()

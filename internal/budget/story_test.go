@@ -307,15 +307,15 @@ func TestTheMeterShownToAnAgentHoldsWhatWouldStopItFirst(t *testing.T) {
 	d.admits(Search, "", 0, 0)
 	d.charge.OrganisationNew24h = OrganisationLimit(1)
 	want := []Reading{
-		{ecluse.ReasonBudgetUnexplained, 1, 5, Day},
-		{ecluse.ReasonBudgetOutside, 1, 10, Day},
-		{ecluse.ReasonBudgetNew, 1, 7, Day}, // a third of 23
-		{ecluse.ReasonBudgetNew, 1, 300, Month},
-		{ecluse.ReasonBudgetTotal, 2, 120, Day},
-		{ecluse.ReasonBudgetSearch, 1, 60, Day},
-		{ecluse.ReasonBudgetSearch, 1, 15, TenMinutes},
-		{ecluse.ReasonEmergencyLimit, 0, 3, Day},
-		{ecluse.ReasonBudgetLinks, 0, 20, Day},
+		{ecluse.ReasonBudgetUnexplained, 1, 5, Day, time.Time{}},
+		{ecluse.ReasonBudgetOutside, 1, 10, Day, time.Time{}},
+		{ecluse.ReasonBudgetNew, 1, 7, Day, time.Time{}}, // a third of 23
+		{ecluse.ReasonBudgetNew, 1, 300, Month, time.Time{}},
+		{ecluse.ReasonBudgetTotal, 2, 120, Day, time.Time{}},
+		{ecluse.ReasonBudgetSearch, 1, 60, Day, time.Time{}},
+		{ecluse.ReasonBudgetSearch, 1, 15, TenMinutes, time.Time{}},
+		{ecluse.ReasonEmergencyLimit, 0, 3, Day, time.Time{}},
+		{ecluse.ReasonBudgetLinks, 0, 20, Day, time.Time{}},
 	}
 	if diff := cmp.Diff(want, Readings(d.meters.Account, d.charge, d.now)); diff != "" {
 		t.Errorf("readings (-want +got):\n%s", diff)

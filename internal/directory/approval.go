@@ -89,24 +89,29 @@ func (d *Directory) request(ctx context.Context, by Actor, c Change) (Approval, 
 	if err != nil {
 		return Approval{}, err
 	}
-	a := Approval{Controller: s.Controller.ID, Kind: KindImport, RequestedBy: by.Account, Requester: s.Account.Name() + " " + by.CLI, State: "pending"}
-	body, err1 := encode(c)
+	return d.file(ctx, by, s, KindImport, c, summary)
+}
+
+// file writes a request down: change is what takes effect, summary what the approver is shown.
+func (d *Directory) file(ctx context.Context, by Actor, s Standing, kind string, change any, summary Summary) (Approval, error) {
+	a := Approval{Controller: s.Controller.ID, Kind: kind, RequestedBy: by.Account, Requester: s.Account.Name() + " " + by.CLI, State: "pending"}
+	body, err1 := encode(change)
 	text, err2 := encode(summary)
 	if err := errors.Join(err1, err2); err != nil {
 		return a, err
 	}
 	a.Body, a.Summary = body, text
 	digest := sha256.Sum256([]byte(body))
-	_, err = d.ledger.Append(ctx, ledger.Candidate{
+	_, err := d.ledger.Append(ctx, ledger.Candidate{
 		Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session,
-		Detail: ledger.Detail{What: "request " + KindImport, Digest: digest[:], By: by.CLI}, Revision: s.Rev,
+		Detail: ledger.Detail{What: "request " + kind, Digest: digest[:], By: by.CLI}, Revision: s.Rev,
 		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
 			a.ID, a.RequestedAt, a.Expires = ecluse.ApprovalID(tx.Allot(1)), e.At, e.At.Add(ApprovalLife)
 			return tx.(Tx).InsertApproval(ctx, d.signed(a))
 		},
 	})
 	if err != nil {
-		return a, fmt.Errorf("request a directory import: %w", err)
+		return a, fmt.Errorf("request %s: %w", kind, err)
 	}
 	return a, nil
 }
@@ -171,8 +176,9 @@ func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 	if err := d.mayDecide(ctx, s, by, a); err != nil {
 		return change, links, err
 	}
-	if err := json.Unmarshal([]byte(a.Body), &change); err != nil {
-		return change, links, fmt.Errorf("read request %d: %w", id, err)
+	takeEffect, err := d.effect(a, by.Account, &change, &links)
+	if err != nil {
+		return change, links, err
 	}
 	state, what := "refused", "refuse "
 	if approve {
@@ -186,12 +192,7 @@ func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 			if err := tx.(Tx).DecideApproval(ctx, id, by.Account, state, e.At); err != nil || !approve {
 				return err
 			}
-			c := applied{Change: change, approval: a, approver: by.Account}
-			if err := d.apply(ctx, tx, e, c); err != nil || len(change.Links) == 0 {
-				return err
-			}
-			links, err = d.leaveBatch(ctx, tx, e, c)
-			return err
+			return takeEffect(ctx, tx, e)
 		},
 	})
 	if err != nil {
@@ -200,12 +201,31 @@ func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 	return change, links, nil
 }
 
+// effect is what approving a request does, by its kind. An import fills in its change and the row that
+// its links are made from.
+func (d *Directory) effect(a Approval, approver ecluse.AccountID, change *Change, links *Approval) (ledger.Effect, error) {
+	if a.Kind == KindObserve {
+		return d.observing(a, approver)
+	}
+	if err := json.Unmarshal([]byte(a.Body), change); err != nil {
+		return nil, fmt.Errorf("read request %d: %w", a.ID, err)
+	}
+	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+		c := applied{Change: *change, approval: a, approver: approver}
+		err := d.apply(ctx, tx, e, c)
+		if err == nil && len(change.Links) > 0 {
+			*links, err = d.leaveBatch(ctx, tx, e, c)
+		}
+		return err
+	}, nil
+}
+
 // mayDecide holds the rules of the four eyes.
 func (d *Directory) mayDecide(ctx context.Context, s Standing, by Actor, a Approval) error {
 	if a.State != "pending" || !d.now().Before(a.Expires) {
 		return ErrDecided
 	}
-	if a.Kind != KindImport {
+	if a.Kind != KindImport && a.Kind != KindObserve {
 		return ErrNotFound
 	}
 	if !s.Account.Acts(d.now()) || a.RequestedBy == by.Account {

@@ -86,6 +86,8 @@ type Summary struct {
 	Links         int      `json:"links"`
 	LinkedPersons int      `json:"linked_persons"`
 	Warnings      []string `json:"warnings"` // codes with an argument, "new_domain example.org"
+	// Observe is what a request of KindObserve asks for; nil for every other kind.
+	Observe *ObserveChange `json:"observe,omitempty"`
 }
 
 // Line is one row of a diff.

@@ -4,12 +4,13 @@
 // Invariant (four eyes): nothing here changes but through an approval that somebody else than the
 // requester decided, in one place (decide, approval.go), and every change takes effect in the ledger
 // transaction that appends its entry. Rows of accounts, agreements, grants and links carry a MAC
-// under the directory key: a row written around the program is dead and is reported (Dead).
+// under the directory key: a row written around the program is dead and is reported (Dead). So do raises
+// of soft limits, which are the second pair of eyes themselves, and observations of budgets.
 //
 // It holds no value of a record; accounts are professionals' names and addresses.
 //
 // Tables: controllers, organisations, agreements, accounts, grants, links, invitations, approvals,
-// reviews.
+// reviews, raises, observations.
 package directory
 
 import (
@@ -138,6 +139,8 @@ type Standing struct {
 	Roles        []ecluse.Role
 	Colleagues   int                       // accounts of the organisation that signed in within 30 days
 	Caseload     map[ecluse.RegisterID]int // links that explain an access of this account
+	Observations []Observation             // of all registers: those whose budgets may be observed
+	raises       []Raise                   // of the account's limits
 	read         time.Time
 }
 
@@ -155,12 +158,15 @@ type Rows interface {
 	Agreements(ctx context.Context, o ecluse.OrganisationID) ([]Agreement, error)
 	AllAgreements(ctx context.Context, c ecluse.ControllerID) ([]Agreement, error)
 	Organisation(ctx context.Context, id ecluse.OrganisationID) (Organisation, error)
+	OrganisationByCode(ctx context.Context, c ecluse.ControllerID, code string) (Organisation, error)
 	Organisations(ctx context.Context, c ecluse.ControllerID) ([]Organisation, error)
 	Controllers(ctx context.Context) ([]Controller, error)
 	ActiveAccounts(ctx context.Context, o ecluse.OrganisationID, since time.Time) (int, error)
 	Caseload(ctx context.Context, a ecluse.AccountID, at time.Time) (map[ecluse.RegisterID]int, error)
 	ApprovalRows
 	ReviewRows
+	RaiseRows
+	ObservationRows
 }
 
 // Directory serves the rooms to its right from a cache of standings, each valid for the revision it
@@ -245,6 +251,12 @@ func (d *Directory) read(ctx context.Context, id ecluse.AccountID) (Standing, er
 	s.read = d.now()
 	if s.Caseload, err = d.rows.Caseload(ctx, id, s.read); err != nil {
 		return s, fmt.Errorf("count the caseload of account %d: %w", id, err)
+	}
+	if err := d.readObservations(ctx, &s); err != nil {
+		return s, err
+	}
+	if err := d.readRaises(ctx, &s); err != nil {
+		return s, err
 	}
 	return s, d.readMandates(ctx, &s)
 }
@@ -335,6 +347,7 @@ func (d *Directory) mandate(s *Standing, g Grant, a Agreement) (policy.Mandate, 
 		Territory: policy.ParseTerritory(a.Territory), Starts: a.Starts, Ends: a.Ends, Running: a.State == Active && s.Organisation.State == Active,
 		// The installation batch confirms what it grants itself, not what is granted later.
 		Limits: limits, Role: g.Role, Since: since, Installed: s.Account.Installed && g.Created.Equal(s.Account.Created),
+		RaisedUntil: s.raisedUntil(a.Register),
 	}, true
 }
 

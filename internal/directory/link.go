@@ -47,8 +47,8 @@ var LinkKinds = map[string]time.Duration{
 // MadeByAgents are the kinds that an agent may make for another account.
 var MadeByAgents = []string{LinkAppointment, LinkPrescription, LinkStandIn, LinkPresence}
 
-// ErrTooManyLinks: more than LinksPerReceiver links from one maker to one receiver within a day need a
-// second person.
+// ErrTooManyLinks: more than LinksPerReceiver links from one maker to one receiver (all sites together
+// are one) within a day need a second person.
 var ErrTooManyLinks = errors.New("too many links from one account to another within a day")
 
 // LinksPerReceiver is how many links an account may make for one other account in 24 h.
@@ -112,6 +112,38 @@ func (d *Directory) stamped(l Link, tx ledger.Tx, e *ledger.Entry) Link {
 	}
 	l.MAC = d.keys.MAC(linkDomain, l.canonical())
 	return l
+}
+
+// ReceivingSite is the site whose accounts a link is made for, by its code and within the caller's
+// controller: ErrNotFound, also if its organisation has no running agreement on the register.
+func (d *Directory) ReceivingSite(ctx context.Context, c ecluse.ControllerID, code string, reg ecluse.RegisterID) (Organisation, error) {
+	site, err := d.rows.OrganisationByCode(ctx, c, code)
+	if err != nil {
+		return Organisation{}, err
+	}
+	if site.Parent == 0 || site.State != Active {
+		return Organisation{}, ErrNotFound
+	}
+	agreements, err := d.rows.Agreements(ctx, site.Parent)
+	if err != nil {
+		return Organisation{}, fmt.Errorf("read the agreements of organisation %d: %w", site.Parent, err)
+	}
+	at := d.now()
+	if !slices.ContainsFunc(agreements, func(a Agreement) bool {
+		return a.Register == reg && a.State == Active && !at.Before(a.Starts) && at.Before(a.Ends) && d.valid(agreementDomain, int64(a.ID), a.MAC, a.canonical())
+	}) {
+		return Organisation{}, ErrNotFound
+	}
+	return site, nil
+}
+
+// Sites are the active sites of an organisation, by code.
+func (d *Directory) Sites(ctx context.Context, o Organisation) ([]Organisation, error) {
+	all, err := d.rows.Organisations(ctx, o.Controller)
+	if err != nil {
+		return nil, fmt.Errorf("read the sites of organisation %d: %w", o.ID, err)
+	}
+	return slices.DeleteFunc(all, func(s Organisation) bool { return s.Parent != o.ID || s.State != Active || o.ID == 0 }), nil
 }
 
 // Receiver is the account for which a link is made, by e-mail and within the caller's controller:

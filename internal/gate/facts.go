@@ -119,7 +119,7 @@ func (g *Gate) spent(ctx context.Context, s directory.Standing, reg *register.Re
 	if limits == (budget.Limits{}) {
 		return nil, nil // no running mandate: that is the reason, not a budget of nothing
 	}
-	return budget.Spent(&row.Meter, charge(s, reg, act, limits), at), nil
+	return budget.Spent(&row.Meter, charge(s, reg, act, limits, at), at), nil
 }
 
 func decide(f facts) []policy.Decision {
@@ -160,7 +160,7 @@ func (g *Gate) allowed(f facts, i int, d policy.Decision) (ledger.Candidate, err
 	c := f.candidate(ledger.KindDisclose)
 	c.Decision, c.Person, c.Version, c.Fields, c.Tier = ledger.Allow, f.people[i].ID, f.people[i].Version, d.Fields, f.policy[i].Person.Tier
 	act := f.policy[i].Act
-	ch := charge(f.standing, f.register, act, d.Limits)
+	ch := charge(f.standing, f.register, act, d.Limits, f.at)
 	ch.Tier, ch.Classes = c.Tier, f.register.Schema.Classes(d.Fields)
 	c.Charge = &ch
 	c.Detail.Motive = f.Motive
@@ -194,10 +194,21 @@ func (g *Gate) denied(f facts, i int, d policy.Decision) (ledger.Candidate, erro
 }
 
 // charge is what an act costs, before person and tier are known.
-func charge(s directory.Standing, reg *register.Register, act budget.Act, l budget.Limits) budget.Charge {
+func charge(s directory.Standing, reg *register.Register, act budget.Act, l budget.Limits, at time.Time) budget.Charge {
 	return budget.Charge{
 		Act: act, Limits: l, OrganisationNew24h: budget.OrganisationLimit(s.Colleagues), RegisterNew24h: budget.RegisterLimit(reg.Persons),
+		Observe: observed(s, reg, at), RaisedUntil: policy.RaisedUntil(mandates(s, reg), reg.ID, at),
 	}
+}
+
+// observed reports whether the register's budgets stop nobody at an instant: whoever operates it had
+// that approved.
+func observed(s directory.Standing, reg *register.Register, at time.Time) bool {
+	return slices.ContainsFunc(s.Observations, func(o directory.Observation) bool {
+		return o.Register == reg.ID && o.Runs(at) && slices.ContainsFunc(reg.Controllers, func(c register.Controller) bool {
+			return c.ID == o.Controller && c.Has("operates")
+		})
+	})
 }
 
 // limitsAt are the limits of an account in a register: the highest of its running mandates there, zero
@@ -211,6 +222,7 @@ func outcomes(f facts, decisions []policy.Decision, results []ledger.Result, val
 	for i, r := range results {
 		o := Outcome{Allowed: r.Allowed, Reasons: r.Reasons, Receipt: r.ID, At: r.At, Purpose: f.Purpose, Readings: r.Readings}
 		if r.Allowed {
+			o.Reasons = nil // what observed budgets would have said stays in the entry
 			o.Values, values = values[0], values[1:]
 			o.Fields = decisions[i].Fields
 		}

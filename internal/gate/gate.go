@@ -166,5 +166,5 @@ func (g *Gate) Meters(ctx context.Context, c signin.Caller, code string) ([]budg
 		return nil, fmt.Errorf("read the meter: %w", err)
 	}
 	at := g.now()
-	return budget.Readings(&row.Meter, charge(s, reg, budget.Disclose, limitsAt(s, reg, at)), at), nil
+	return budget.Readings(&row.Meter, charge(s, reg, budget.Disclose, limitsAt(s, reg, at), at), at), nil
 }

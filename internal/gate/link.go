@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,8 @@ type LinkRequest struct {
 	Handle   string
 	Purpose  ecluse.Purpose // for which the maker may see the person
 	Kind     string         // one of directory.MadeByAgents
-	Receiver string         // e-mail of the account
+	Receiver string         // e-mail of the account, "" = the whole site
+	Site     string         // code of the site concerned, "" = the receiver alone
 	Ends     time.Time      // at most as far as the kind allows
 	Channel  ecluse.Channel
 }
@@ -73,6 +75,9 @@ func (g *Gate) MakeLink(ctx context.Context, r LinkRequest) (LinkOutcome, error)
 			return LinkOutcome{}, fmt.Errorf("write the link down: %w", err)
 		}
 		res := results[0]
+		if res.Allowed {
+			res.Reasons = nil
+		}
 		return LinkOutcome{Allowed: res.Allowed, Reasons: res.Reasons, Receipt: res.ID, Ends: link.Ends, Readings: res.Readings}, nil
 	}
 }
@@ -89,6 +94,18 @@ func (g *Gate) linkOf(ctx context.Context, r LinkRequest, f facts) (directory.Li
 	if !r.Ends.After(f.at) || r.Ends.After(f.at.Add(longest)) {
 		return directory.Link{}, fmt.Errorf("%w: it must end within %d days", ErrLink, int(longest.Hours()/24))
 	}
+	link := directory.Link{Register: f.register.ID, Person: f.persons[0], Kind: r.Kind, MadeBy: r.Caller.Account, Ends: r.Ends}
+	if (r.Receiver == "") == (r.Site == "") {
+		return directory.Link{}, fmt.Errorf("%w: it is for one account or for one site", ErrLink)
+	}
+	if r.Site != "" {
+		site, err := g.directory.ReceivingSite(ctx, f.standing.Account.Controller, r.Site, f.register.ID)
+		if err != nil {
+			return directory.Link{}, notFoundIsLink(err, "the site must be one of the same body that has a running agreement on this register")
+		}
+		link.Site, link.Organisation = site.ID, site.Parent
+		return link, nil
+	}
 	receiver, err := g.directory.Receiver(ctx, f.standing.Account.Controller, r.Receiver)
 	if err != nil || receiver.ID == r.Caller.Account {
 		return directory.Link{}, fmt.Errorf("%w: the receiver must be another account of the same body", ErrLink)
@@ -100,16 +117,21 @@ func (g *Gate) linkOf(ctx context.Context, r LinkRequest, f facts) (directory.Li
 	if limitsAt(s, f.register, f.at) == (budget.Limits{}) {
 		return directory.Link{}, fmt.Errorf("%w: the receiver has no running agreement on this register", ErrLink)
 	}
-	return directory.Link{
-		Register: f.register.ID, Person: f.persons[0], Account: receiver.ID, Site: receiver.Site, Organisation: receiver.Organisation,
-		Kind: r.Kind, MadeBy: r.Caller.Account, Ends: r.Ends,
-	}, nil
+	link.Account, link.Site, link.Organisation = receiver.ID, receiver.Site, receiver.Organisation
+	return link, nil
+}
+
+func notFoundIsLink(err error, what string) error {
+	if errors.Is(err, directory.ErrNotFound) {
+		return fmt.Errorf("%w: %s", ErrLink, what)
+	}
+	return err
 }
 
 // linkCandidate is the entry of a link: allowed to whoever is of the person's own organisation.
 func (g *Gate) linkCandidate(f facts, l directory.Link) ledger.Candidate {
 	c := f.candidate(ledger.KindDirectory)
-	c.Detail.What, c.Detail.Subject = "link "+l.Kind, int64(l.Account)
+	c.Detail.What, c.Detail.Subject = "link "+l.Kind, cmp.Or(int64(l.Account), int64(l.Site))
 	p := f.policy[0]
 	d := policy.Decide(p)
 	if d.Allow && p.Person.Tier > ecluse.SameOrganisation {
@@ -120,7 +142,7 @@ func (g *Gate) linkCandidate(f facts, l directory.Link) ledger.Candidate {
 		return c
 	}
 	c.Decision, c.Person, c.Tier = ledger.Allow, l.Person, p.Person.Tier
-	ch := charge(f.standing, f.register, budget.MakeLink, d.Limits)
+	ch := charge(f.standing, f.register, budget.MakeLink, d.Limits, f.at)
 	c.Charge, c.Effect = &ch, g.directory.Linking(l)
 	return c
 }

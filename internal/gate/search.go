@@ -200,7 +200,7 @@ func (s *search) candidates() []ledger.Candidate {
 		Detail: ledger.Detail{Channel: s.Channel, Hits: len(s.hits)},
 	}
 	if s.charged {
-		c := charge(s.standing, s.register, budget.Search, s.decision.Limits)
+		c := charge(s.standing, s.register, budget.Search, s.decision.Limits, s.at)
 		base.Charge = &c
 	}
 	if len(s.hits) == 0 {
@@ -216,7 +216,7 @@ func (s *search) candidates() []ledger.Candidate {
 		c := base
 		c.Person, c.Version, c.Tier = h.person, h.version, h.tier
 		if opened {
-			ch := charge(s.standing, s.register, budget.Disclose, s.decision.Limits)
+			ch := charge(s.standing, s.register, budget.Disclose, s.decision.Limits, s.at)
 			ch.Tier, ch.Classes = h.tier, ecluse.ClassSet(0).With(ecluse.Identity)
 			c.Charge = &ch
 		}
@@ -233,9 +233,13 @@ func (g *Gate) found(s *search, results []ledger.Result) (SearchOutcome, error) 
 		out.Allowed = out.Allowed && r.Allowed
 		out.Reasons = append(out.Reasons, r.Reasons...)
 	}
+	if len(s.hits) == 0 && observed(s.standing, s.register, s.at) {
+		out.Reasons = s.refused // without the budgets that stopped nobody
+	}
 	if !out.Allowed {
 		return out, nil
 	}
+	out.Reasons = nil
 	for _, h := range s.hits {
 		handle, err := g.handle(s.Caller, s.register, h.person)
 		if err != nil {

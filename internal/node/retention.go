@@ -17,7 +17,7 @@ import (
 var Periods = struct {
 	// Entries: who looked at whom, when, why. The references of older entries are removed; number,
 	// instant and leaf stay for ever, so that the tree still proves itself. Rows that repeat what such an
-	// entry said (reviews, ended links, sessions, approvals) go with them, and the period key of each
+	// entry said (reviews, ended links, raises, sessions, approvals) go with them, and the period key of each
 	// month that is wholly over.
 	Entries time.Duration
 	// Justifications: free texts, after someone has reviewed them.

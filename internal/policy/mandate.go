@@ -28,6 +28,8 @@ type Mandate struct {
 	// budget.Probation means a quarter of the limits, unless the installation batch confirmed it.
 	Since     time.Time
 	Installed bool
+	// RaisedUntil ends a raise of the account's soft limit in the register, itself excluded; zero = none.
+	RaisedUntil time.Time
 }
 
 // Runs reports whether the mandate is in force at an instant.
@@ -44,10 +46,31 @@ func (m *Mandate) opens(register ecluse.RegisterID) bool {
 func Limits(mandates []Mandate, register ecluse.RegisterID, at time.Time) (l budget.Limits) {
 	for i := range mandates {
 		if m := &mandates[i]; m.opens(register) && m.Runs(at) {
-			l = l.Max(budget.InForce(m.Limits, m.Since, m.Installed, at))
+			l = l.Max(m.inForce(at))
 		}
 	}
 	return l
+}
+
+// inForce are the mandate's limits at an instant: a raise doubles what is left by the quarter.
+func (m *Mandate) inForce(at time.Time) budget.Limits {
+	l := budget.InForce(m.Limits, m.Since, m.Installed, at)
+	if at.Before(m.RaisedUntil) {
+		return l.Raised()
+	}
+	return l
+}
+
+// RaisedUntil is when the raise of an account's soft limit in a register ends that runs at an instant;
+// zero if none does.
+func RaisedUntil(mandates []Mandate, register ecluse.RegisterID, at time.Time) (until time.Time) {
+	for i := range mandates {
+		m := &mandates[i]
+		if m.opens(register) && m.Runs(at) && at.Before(m.RaisedUntil) && m.RaisedUntil.After(until) {
+			until = m.RaisedUntil
+		}
+	}
+	return until
 }
 
 func within(at, starts, ends time.Time) bool {

@@ -33,11 +33,12 @@ var (
 	readAgreements    = define("read agreements", `SELECT `+agreementColumns+` FROM agreements WHERE organisation_id = $1 ORDER BY id`)
 	readAllAgreements = defineScan("read all agreements", `SELECT `+agreementColumns+` FROM agreements
 		WHERE organisation_id IN (SELECT id FROM organisations WHERE controller_id = $1) ORDER BY id`)
-	readOrganisation  = define("read organisation", `SELECT `+organisationColumns+` FROM organisations WHERE id = $1`)
-	readOrganisations = define("read organisations", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 ORDER BY code`)
-	readControllers   = defineScan("read controllers", `SELECT id, code, name, dpo FROM controllers ORDER BY id`)
-	countActive       = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND state IN ('active', 'invited') AND (active_at >= $2 OR (installed AND created >= $2))`)
-	countCaseload     = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
+	readOrganisation       = define("read organisation", `SELECT `+organisationColumns+` FROM organisations WHERE id = $1`)
+	readOrganisationByCode = define("read organisation by code", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 AND code = $2`)
+	readOrganisations      = define("read organisations", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 ORDER BY code`)
+	readControllers        = defineScan("read controllers", `SELECT id, code, name, dpo FROM controllers ORDER BY id`)
+	countActive            = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND state IN ('active', 'invited') AND (active_at >= $2 OR (installed AND created >= $2))`)
+	countCaseload          = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
 		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 GROUP BY register_id`)
 	readApprovals = define("read approvals", `SELECT id, controller_id, kind, subject_id, '', summary, requested_by, requester, requested_at,
 		decided_by, decided_at, state, expires FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id`)
@@ -74,7 +75,7 @@ var (
 	useInvitation    = define("use invitation", `UPDATE invitations SET used_at = $2 WHERE secret_hash = $1 AND used_at = 0`)
 	insertLinks      = defineBulk("insert links", `INSERT INTO links (id, register_id, person_id, account_id, site_id, organisation_id, kind,
 		made_by, made_at, entry, starts, ends, mac) VALUES %s`, "(?,?,?,?,?,?,?,?,?,?,?,?,?)", 0)
-	linksMade    = define("links made", `SELECT COUNT(*) FROM links WHERE account_id = $2 AND made_by = $1 AND made_at > $3`)
+	linksMade    = define("links made", `SELECT COUNT(*) FROM links WHERE made_by = $1 AND made_by <> 0 AND made_at > $3 AND account_id = $2`)
 	decideReview = define("decide review", `UPDATE reviews SET decided_by = $2, decided_at = $3, state = $4 WHERE id = $1 AND state = 'pending'`)
 )
 
@@ -178,6 +179,11 @@ func scanOrganisation(s scanner) (directory.Organisation, error) {
 // Organisation is one organisation or site: directory.ErrNotFound.
 func (db *DB) Organisation(ctx context.Context, id ecluse.OrganisationID) (directory.Organisation, error) {
 	return one(ctx, db, readOrganisation, scanOrganisation, directory.ErrNotFound, int64(id))
+}
+
+// OrganisationByCode is one organisation or site of a controller: directory.ErrNotFound.
+func (db *DB) OrganisationByCode(ctx context.Context, c ecluse.ControllerID, code string) (directory.Organisation, error) {
+	return one(ctx, db, readOrganisationByCode, scanOrganisation, directory.ErrNotFound, int64(c), code)
 }
 
 // Organisations are a controller's organisations and sites, by code.

@@ -39,6 +39,9 @@ var (
 	pageLinks = define("page through links", `SELECT id, ends FROM links WHERE id > $1 ORDER BY id LIMIT $2`)
 	purgeLink = define("purge link", `DELETE FROM links WHERE id = $1 AND ends < $2`)
 
+	pageRaises = define("page through raises", `SELECT id, ends FROM raises WHERE id > $1 ORDER BY id LIMIT $2`)
+	purgeRaise = define("purge raise", `DELETE FROM raises WHERE id = $1`)
+
 	pageApprovals = define("page through approvals", `SELECT id, requested_at, decided_at, expires FROM approvals WHERE id > $1 ORDER BY id LIMIT $2`)
 	purgeApproval = define("purge approval", `DELETE FROM approvals WHERE id = $1`)
 
@@ -49,7 +52,7 @@ var (
 
 // Cutoffs says what has become too old: everything before each instant. A zero instant keeps all.
 type Cutoffs struct {
-	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, approvals
+	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, raises, approvals
 	Justifications time.Time // free texts of reviews decided before
 	Network        time.Time // network, device and id_token of sessions begun before
 	Seen           time.Time // what accounts have seen and did not look at since
@@ -65,6 +68,7 @@ const (
 	PurgedNetwork        = "network"
 	PurgedSeen           = "seen"
 	PurgedLinks          = "links"
+	PurgedRaises         = "raises"
 	PurgedApprovals      = "approvals"
 	PurgedInvitations    = "invitations"
 )
@@ -214,7 +218,7 @@ func (db *DB) removeAll(ctx context.Context, now time.Time, locked bool, rows []
 }
 
 func sweepables(c Cutoffs) []sweepable {
-	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepApprovals(c), sweepInvitations(c)}
+	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepRaises(c), sweepApprovals(c), sweepInvitations(c)}
 }
 
 func sweepReviews(c Cutoffs) sweepable {
@@ -268,6 +272,18 @@ func sweepLinks(c Cutoffs) sweepable {
 		key[0] = id
 		if ends < micros(c.Entries) {
 			return dead{PurgedLinks, purgeLink, []any{id, micros(c.Entries)}}, err
+		}
+		return dead{}, err
+	}}
+}
+
+func sweepRaises(c Cutoffs) sweepable {
+	return sweepable{page: pageRaises, key: []any{int64(0)}, locked: true, read: func(rows *sql.Rows, key []any) (dead, error) {
+		var id, ends int64
+		err := rows.Scan(&id, &ends)
+		key[0] = id
+		if ends < micros(c.Entries) {
+			return dead{PurgedRaises, purgeRaise, []any{id}}, err
 		}
 		return dead{}, err
 	}}

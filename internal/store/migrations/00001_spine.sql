@@ -98,6 +98,7 @@ CREATE TABLE accounts (
 );
 CREATE UNIQUE INDEX accounts_identity ON accounts (idp, sub) WHERE sub IS NOT NULL;
 CREATE INDEX accounts_organisation ON accounts (organisation_id, state);
+CREATE INDEX accounts_email ON accounts (email);
 
 CREATE TABLE grants (
     account_id   BIGINT NOT NULL REFERENCES accounts (id),
@@ -123,7 +124,7 @@ CREATE TABLE invitations (                 -- binds an account to an identity on
 CREATE TABLE approvals (
     id            BIGINT PRIMARY KEY,
     controller_id BIGINT NOT NULL,
-    kind          TEXT   NOT NULL,         -- directory.import, …
+    kind          TEXT   NOT NULL,         -- directory.import, directory.links, budgets.observe
     subject_id    BIGINT NOT NULL,
     body          TEXT   NOT NULL,         -- JSON: what takes effect
     summary       TEXT   NOT NULL,         -- JSON: the diff that the approver is shown
@@ -137,6 +138,33 @@ CREATE TABLE approvals (
     CHECK (decided_by = 0 OR requested_by <> decided_by)
 );
 CREATE INDEX approvals_state ON approvals (state, controller_id, id);
+
+CREATE TABLE raises (                      -- soft limits (new persons in 24 h) doubled for a day
+    id          BIGINT PRIMARY KEY,
+    account_id  BIGINT NOT NULL,           -- whose limit
+    register_id BIGINT NOT NULL,
+    made_by     BIGINT NOT NULL,           -- a second person of the same organisation
+    reason      TEXT   NOT NULL,           -- busy_day, standin, event, other
+    starts      BIGINT NOT NULL,
+    ends        BIGINT NOT NULL,           -- 24 h later
+    entry       BIGINT NOT NULL,
+    mac         BYTEA  NOT NULL,
+    CHECK (account_id <> made_by)
+);
+CREATE INDEX raises_account ON raises (account_id, ends);
+
+CREATE TABLE observations (                -- budgets observed instead of enforced, for going live
+    register_id   BIGINT NOT NULL,
+    controller_id BIGINT NOT NULL,         -- counts only where it operates the register
+    requested_by  BIGINT NOT NULL,
+    approved_by   BIGINT NOT NULL,
+    starts        BIGINT NOT NULL,
+    ends          BIGINT NOT NULL,         -- at most 45 days later; brought forward by budgets enforce
+    entry         BIGINT NOT NULL,
+    mac           BYTEA  NOT NULL,
+    PRIMARY KEY (register_id, controller_id),
+    CHECK (requested_by <> approved_by)
+);
 
 CREATE TABLE sessions (
     id           BIGINT PRIMARY KEY,
@@ -211,6 +239,7 @@ CREATE TABLE links (                       -- relationships that explain an acce
 );
 CREATE INDEX links_person  ON links (person_id);
 CREATE INDEX links_account ON links (account_id, register_id, person_id);
+CREATE INDEX links_maker   ON links (made_by, made_at) WHERE made_by <> 0;
 
 CREATE TABLE meters (                      -- holder: account, organisation or register id
     holder_id   BIGINT NOT NULL,

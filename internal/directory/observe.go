@@ -1,0 +1,155 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/budget"
+	"ecluse/internal/ledger"
+)
+
+const observationDomain = "directory/observations"
+
+// KindObserve is the kind of request that has the budgets of a register observed for a while.
+const KindObserve = "budgets.observe"
+
+// MaxObserveDays is the longest that budgets may be observed by one act.
+const MaxObserveDays = 45
+
+// ErrDays: the number of days is not from 1 to MaxObserveDays.
+var ErrDays = fmt.Errorf("budgets are observed for 1 to %d days", MaxObserveDays)
+
+// Observation says that the budgets of a register are charged but stop nobody, while it runs: accounts'
+// and organisations' budgets only, never the breaker, and nothing that is not a budget. A missing, dead or
+// ended one means that they are enforced.
+type Observation struct {
+	Register    ecluse.RegisterID
+	Controller  ecluse.ControllerID // counts only if it operates the register
+	RequestedBy ecluse.AccountID
+	ApprovedBy  ecluse.AccountID
+	Starts      time.Time
+	Ends        time.Time // excluded
+	Entry       ecluse.EntryNumber
+	MAC         []byte
+}
+
+func (o Observation) canonical() []byte {
+	return row(int64(o.Register), int64(o.Controller), int64(o.RequestedBy), int64(o.ApprovedBy), o.Starts, o.Ends, int64(o.Entry))
+}
+
+// Runs reports whether the observation is in force at an instant.
+func (o Observation) Runs(at time.Time) bool { return !at.Before(o.Starts) && at.Before(o.Ends) }
+
+// ObservationRows reads observations, ended ones included.
+type ObservationRows interface {
+	Observations(ctx context.Context) ([]Observation, error)
+}
+
+// ObservationTx is what changing an observation needs of its transaction. *store.Tx implements it.
+type ObservationTx interface {
+	// PutObservation writes the one of a register and controller, new or changed.
+	PutObservation(ctx context.Context, o Observation) error
+}
+
+// ObserveChange asks to have the budgets of a register observed. It is the body of its approval.
+type ObserveChange struct {
+	Register     ecluse.RegisterID `json:"register"`
+	RegisterCode string            `json:"register_code"`
+	Days         int               `json:"days"` // from the approval on
+}
+
+// RequestObserve asks, for an access officer or administrator, to have budgets observed. It takes effect
+// when another access officer approves it. Errors: ErrDays, ErrDualControl.
+func (d *Directory) RequestObserve(ctx context.Context, by Actor, c ObserveChange) (a Approval, err error) {
+	if c.Days < 1 || c.Days > MaxObserveDays {
+		return a, ErrDays
+	}
+	err = d.again(by.Account, func() error {
+		s, err := d.Standing(ctx, by.Account)
+		if err != nil {
+			return err
+		}
+		if !s.Has(ecluse.RoleAccessOfficer) && !s.Has(ecluse.RoleAdmin) || !s.Account.Acts(d.now()) {
+			return fmt.Errorf("request to observe budgets: %w", ErrDualControl)
+		}
+		a, err = d.file(ctx, by, s, KindObserve, c, Summary{Controller: s.Controller.Name, Observe: &c})
+		return err
+	})
+	return a, err
+}
+
+// observing is the effect of approving a request of KindObserve.
+func (d *Directory) observing(a Approval, approver ecluse.AccountID) (ledger.Effect, error) {
+	var c ObserveChange
+	if err := json.Unmarshal([]byte(a.Body), &c); err != nil {
+		return nil, fmt.Errorf("read request %d: %w", a.ID, err)
+	}
+	if c.Days < 1 || c.Days > MaxObserveDays {
+		return nil, ErrDays
+	}
+	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+		return d.putObservation(ctx, tx, Observation{
+			Register: c.Register, Controller: a.Controller, RequestedBy: a.RequestedBy, ApprovedBy: approver,
+			Starts: e.At, Ends: e.At.Add(time.Duration(c.Days) * budget.Day), Entry: e.N,
+		})
+	}, nil
+}
+
+func (d *Directory) putObservation(ctx context.Context, tx ledger.Tx, o Observation) error {
+	o.MAC = d.keys.MAC(observationDomain, o.canonical())
+	return tx.(ObservationTx).PutObservation(ctx, o)
+}
+
+// Enforce ends the observation of a register's budgets at once. It only takes away, so that one access,
+// security officer or administrator of the body suffices. Errors: ErrNotFound (there is none running),
+// ErrDualControl (not theirs to do).
+func (d *Directory) Enforce(ctx context.Context, by Actor, reg ecluse.RegisterID) error {
+	return d.again(by.Account, func() error {
+		s, err := d.Standing(ctx, by.Account)
+		if err != nil {
+			return err
+		}
+		officer := s.Has(ecluse.RoleAccessOfficer) || s.Has(ecluse.RoleAdmin) || s.Has(ecluse.RoleSecurityOfficer)
+		if !officer || !s.Account.Acts(d.now()) {
+			return fmt.Errorf("enforce budgets: %w", ErrDualControl)
+		}
+		for _, o := range s.Observations {
+			if o.Register == reg && o.Controller == s.Controller.ID && o.Runs(d.now()) {
+				return d.enforce(ctx, by, s, o)
+			}
+		}
+		return ErrNotFound
+	})
+}
+
+func (d *Directory) enforce(ctx context.Context, by Actor, s Standing, o Observation) error {
+	_, err := d.ledger.Append(ctx, ledger.Candidate{
+		Kind: ledger.KindDirectory, Register: o.Register, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session,
+		Detail: ledger.Detail{What: "budgets enforce", Subject: int64(o.Register), By: by.CLI}, Revision: s.Rev, NewRevision: true,
+		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+			o.Ends, o.Entry = e.At, e.N
+			return d.putObservation(ctx, tx, o)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("enforce budgets: %w", err)
+	}
+	return nil
+}
+
+// readObservations reads which registers' budgets are observed. Dead rows count for nothing.
+func (d *Directory) readObservations(ctx context.Context, s *Standing) error {
+	list, err := d.rows.Observations(ctx)
+	if err != nil {
+		return fmt.Errorf("read the observations: %w", err)
+	}
+	for _, o := range list {
+		if o.Ends.After(s.read) && d.valid(observationDomain, int64(o.Register), o.MAC, o.canonical()) {
+			s.Observations = append(s.Observations, o)
+		}
+	}
+	return nil
+}
