@@ -1,11 +1,13 @@
 # make test     every Go test under the race detector; says loudly what it had to skip
 # make e2e      the journeys in Chromium, with axe-core from npm
+# make kill     the kill test at length: 100 times on SQLite, 20 on PostgreSQL, about three minutes
 # make lint     gofmt, vet, staticcheck, dead code, tidy modules, exact versions
 # make bench    Go benchmarks
 # make fuzz     each fuzz target for FUZZTIME
 # make build    bin/ecluse
 
 FUZZTIME ?= 20s
+KILLS    ?= 100,20
 COUNT    ?= bin/count
 SHELL    := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,7 +16,7 @@ SHELL    := bash
 # ECLUSE_REQUIRE_ALL=1 (set in CI) turns every skip into a failure.
 FORBID := $(if $(ECLUSE_REQUIRE_ALL),--forbid-skips)
 
-.PHONY: all build test test-all e2e lint lint-go lint-modules bench fuzz check-external clean
+.PHONY: all build test test-all e2e kill lint lint-go lint-modules bench fuzz check-external clean
 
 all: lint test
 
@@ -30,10 +32,14 @@ test: bin/count
 e2e: bin/count e2e/node_modules/axe-core/axe.min.js
 	go test -count=1 -tags e2e -json ./e2e | bin/count $(FORBID)
 
+kill: bin/count
+	ECLUSE_KILLS=$(KILLS) go test -count=1 -run 'Kill' -timeout 15m -json ./cmd/ecluse | bin/count $(FORBID)
+
 # Everything in one count, for CI: the last line is the sum.
 test-all: bin/count e2e/node_modules/axe-core/axe.min.js
 	{ go test -race -json ./... || true; \
 	  cd tools && { go test -race -json ./... || true; }; cd ..; \
+	  ECLUSE_KILLS=$(KILLS) go test -count=1 -run 'Kill' -timeout 15m -json ./cmd/ecluse || true; \
 	  go test -count=1 -tags e2e -json ./e2e || true; } | bin/count $(FORBID)
 
 e2e/node_modules/axe-core/axe.min.js: e2e/package-lock.json

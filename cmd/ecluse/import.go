@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"ecluse/internal/intake"
 	"ecluse/internal/ledger"
@@ -50,7 +51,7 @@ func (c importCommand) one(s *surroundings, n *node.Node, reg *register.Register
 			bar.step(fmt.Sprintf("%s: %s", reg.Code, p.Phase), share(p))
 		},
 		Open: func(ctx context.Context, digest []byte) (intake.Writer, error) {
-			w, err := n.Registers.Import(ctx, reg, digest)
+			w, err := beginImport(ctx, bar, func() (*register.Writer, error) { return n.Registers.Import(ctx, reg, digest) })
 			if err != nil {
 				return nil, err
 			}
@@ -80,6 +81,25 @@ func (c importCommand) one(s *surroundings, n *node.Node, reg *register.Register
 	return err
 }
 
+// importWait is how often an import that finds another one at work tries again, each second: a little
+// longer than one that was killed is remembered.
+const importWait = 75
+
+func beginImport(ctx context.Context, bar *bar, begin func() (*register.Writer, error)) (w *register.Writer, err error) {
+	for range importWait {
+		if w, err = begin(); !errors.Is(err, register.ErrImportRunning) {
+			return w, err
+		}
+		bar.step("waiting for another import to end; one that was killed is forgotten after a minute", -1)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+	return nil, err
+}
+
 // share is how far a phase is, from 0 to 1.
 func share(p intake.Progress) float64 {
 	if p.Total <= 0 {
@@ -107,7 +127,7 @@ func explainImport(err error) error {
 	case errors.As(err, &share):
 		return badAnswer(err, "mend the file, or publish all the same with --any-share")
 	case errors.Is(err, register.ErrImportRunning):
-		return refused(err, "wait for it to end; one that was killed is forgotten after a minute")
+		return refused(err, "wait for it to end, then run this again")
 	case errors.Is(err, os.ErrNotExist):
 		return wrongUse(err, "")
 	}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -15,11 +18,11 @@ import (
 // TestMain lets the scripts run the real main as "ecluse".
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"ecluse": main}) }
 
-// TestScripts runs testdata/*.txtar; status (below) is the one command beside testscript's own.
+// TestScripts runs testdata/*.txtar; status and gzip (below) are the commands beside testscript's own.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "gzip": compress},
 	})
 }
 
@@ -39,6 +42,18 @@ func status(ts *testscript.TestScript, negated bool, arguments []string) {
 	if got != arguments[0] {
 		ts.Fatalf("exit status %s, want %s", got, arguments[0])
 	}
+}
+
+// compress is gzip FILE: it leaves FILE.gz.
+func compress(ts *testscript.TestScript, negated bool, arguments []string) {
+	if negated || len(arguments) != 1 {
+		ts.Fatalf("usage: gzip FILE")
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := w.Write([]byte(ts.ReadFile(arguments[0])))
+	ts.Check(errors.Join(err, w.Close()))
+	ts.Check(os.WriteFile(ts.MkAbs(arguments[0]+".gz"), packed.Bytes(), 0o600))
 }
 
 func TestEachKindOfFailureHasItsExitStatus(t *testing.T) {
