@@ -86,6 +86,8 @@ type Notary struct {
 	path  string
 	mu    sync.Mutex
 	last  Checkpoint
+	// failures in a row of Run's attempts
+	failures int
 }
 
 // Period is how old the newest checkpoint may be while entries are written.
@@ -115,6 +117,11 @@ func Extends(ctx context.Context, store Reader, c Checkpoint) error {
 	if err != nil {
 		return fmt.Errorf("read the head: %w", err)
 	}
+	return extends(ctx, store, head, c)
+}
+
+// extends compares the tree of a head with a checkpoint: O(log n) reads.
+func extends(ctx context.Context, store Reader, head Head, c Checkpoint) error {
 	if int64(head.N) < c.Size {
 		return fmt.Errorf("%w: %d entries, the checkpoint has %d", ErrRolledBack, head.N, c.Size)
 	}
@@ -150,6 +157,9 @@ func (n *Notary) Sign(ctx context.Context) error {
 			return fmt.Errorf("%w: %d entries, this node signed %d", ErrRolledBack, head.N, n.last.Size)
 		}
 		return nil
+	}
+	if err := extends(ctx, n.store, head, n.last); err != nil {
+		return err
 	}
 	c, err := SignHead(head, n.keys)
 	if err != nil {
@@ -190,12 +200,42 @@ func (n *Notary) Run(ctx context.Context, failed func(error)) {
 	for {
 		select {
 		case <-tick.C:
-			if err := n.Sign(ctx); err != nil && ctx.Err() == nil {
+			err := n.Sign(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if n.tried(err); err != nil {
 				failed(err)
 			}
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// maxFailures is how often in a row signing may fail before a node stops admitting entries.
+const maxFailures = 10
+
+// ErrUnsigned: entries are not admitted because they could not be signed for.
+var ErrUnsigned = errors.New("no checkpoint can be signed or written on this node")
+
+// Fresh says whether this node could sign lately: ErrUnsigned after maxFailures in a row, so that what
+// cannot be proven is not admitted either. It recovers by itself.
+func (n *Notary) Fresh() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.failures >= maxFailures {
+		return ErrUnsigned
+	}
+	return nil
+}
+
+// tried counts failures in a row.
+func (n *Notary) tried(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.failures++; err == nil {
+		n.failures = 0
 	}
 }
 

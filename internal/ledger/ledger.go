@@ -15,8 +15,10 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -62,6 +64,9 @@ type Ledger struct {
 	stop    chan struct{}
 	done    chan struct{}
 	once    sync.Once
+
+	last       Head        // as of the newest commit; the writer's own
+	rolledBack atomic.Bool // the database lost or changed what was committed
 
 	listener atomic.Pointer[func(entries int, took time.Duration, err error)] // OnBatch
 
@@ -265,11 +270,16 @@ func (l *Ledger) try(batch []*submission) error {
 	began := l.now()
 	var answers []answer
 	entries, rev := 0, int64(0)
+	var after Head
 	err := l.store.Locked(ctx, l.now(), func(tx Tx) error {
+		if err := l.continues(*tx.Head()); err != nil {
+			return err
+		}
 		b := &batchWriter{ledger: l, tx: tx, at: tx.Head().At}
 		var err error
 		answers, err = b.run(ctx, batch)
 		entries, rev = len(b.writes.Entries), tx.Head().Rev
+		after = tx.Head().Clone()
 		return err
 	})
 	committed := l.now()
@@ -282,12 +292,25 @@ func (l *Ledger) try(batch []*submission) error {
 	if err != nil {
 		return err
 	}
+	l.last = after
 	if l.watch.Revision != nil {
 		l.watch.Revision(rev)
 	}
 	for i, s := range batch {
 		answers[i].issue(l, committed)
 		s.answer <- answers[i]
+	}
+	return nil
+}
+
+// continues compares the locked head with what this node committed last: a shorter ledger, or another
+// one of the same length, was tampered with or restored under a running node. ErrRolledBack, and
+// nothing is admitted any more until a restart, which compares with the checkpoint.
+func (l *Ledger) continues(head Head) error {
+	if l.rolledBack.Load() || head.N < l.last.N ||
+		head.N == l.last.N && !bytes.Equal(head.Frontier.Bytes(), l.last.Frontier.Bytes()) {
+		l.rolledBack.Store(true)
+		return fmt.Errorf("%w: %d entries, this node committed %d", ErrRolledBack, head.N, l.last.N)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ const (
 type Clock struct {
 	now   func() time.Time // with monotonic reading
 	store *store.DB        // nil = not compared with the database's clock
+	demo  bool             // may be moved, by any node
 
 	mu     sync.RWMutex
 	start  time.Time     // of the monotonic reading
@@ -36,7 +37,7 @@ type Clock struct {
 
 // newClock compares the machine's clock with the ledger's newest entry and with the database's.
 func newClock(ctx context.Context, o Options, db *store.DB, offset time.Duration) (*Clock, error) {
-	c := &Clock{now: o.Now, offset: offset}
+	c := &Clock{now: o.Now, offset: offset, demo: o.Demo}
 	if !o.FakeClock {
 		c.store = db
 	}
@@ -94,7 +95,7 @@ func (c *Clock) run(ctx context.Context, log *slog.Logger) {
 			return
 		case <-tick.C:
 		}
-		err := errors.Join(c.step(), c.compareDatabase(ctx))
+		err := errors.Join(c.step(), c.compareDatabase(ctx), c.compareLedger(ctx))
 		if err != nil && c.Check() == nil && errors.Is(err, ErrClock) {
 			log.Error("no entry is admitted any more", "why", err, "hint", "set the clock right, then start with --accept-clock")
 			c.stop(err)
@@ -109,6 +110,40 @@ func (c *Clock) step() error {
 	if jumped.Abs() > maxStep {
 		return fmt.Errorf("%w: it jumped by %s", ErrClock, jumped.Round(time.Second))
 	}
+	return nil
+}
+
+// compareLedger: ledger time is the maximum of all nodes' clocks; far ahead of this one's, somebody
+// moved it, and windows of budgets would pass before their time.
+func (c *Clock) compareLedger(ctx context.Context) error {
+	if c.store == nil {
+		return nil
+	}
+	if err := c.follow(ctx); err != nil {
+		return err
+	}
+	head, err := c.store.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("read the head: %w", err)
+	}
+	if ahead := head.At.Sub(c.Now()); ahead > maxStep {
+		return fmt.Errorf("%w: the ledger's newest entry is %s ahead of it", ErrClock, ahead.Round(time.Second))
+	}
+	return nil
+}
+
+// follow takes over a move of the demo's clock that another node made.
+func (c *Clock) follow(ctx context.Context) error {
+	if !c.demo {
+		return nil
+	}
+	i, err := c.store.Instance(ctx)
+	if err != nil {
+		return fmt.Errorf("read the demo's clock: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offset = max(c.offset, i.ClockOffset)
 	return nil
 }
 
@@ -128,8 +163,8 @@ func (c *Clock) compareDatabase(ctx context.Context) error {
 	return nil
 }
 
-// AdvanceClock moves a demo's clock forward, here and for later starts. The other nodes of a demo see
-// it when they start.
+// AdvanceClock moves a demo's clock forward, here and for later starts. The other nodes of a demo follow
+// within a second.
 func (n *Node) AdvanceClock(ctx context.Context, by time.Duration) error {
 	if err := n.Store.AdvanceClock(ctx, by); err != nil {
 		return fmt.Errorf("advance the demo's clock: %w", err)

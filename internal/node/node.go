@@ -81,6 +81,9 @@ func Open(ctx context.Context, o Options) (_ *Node, err error) {
 	if err = n.Store.CheckDurability(ctx); err != nil {
 		return nil, err
 	}
+	if !o.Demo && n.Instance.ClockOffset != 0 {
+		return nil, fmt.Errorf("%w: heads.clock_offset is set, which only a demo may have", ErrClock)
+	}
 	if n.Clock, err = newClock(ctx, o, n.Store, n.Instance.ClockOffset); err != nil {
 		return nil, err
 	}
@@ -98,13 +101,24 @@ func Open(ctx context.Context, o Options) (_ *Node, err error) {
 func (n *Node) assemble() {
 	now := n.Clock.Now
 	n.Ledger = ledger.New(n.Store, n.Keys, ledger.Options{
-		Now: now, Log: n.Log, Admitting: n.Clock.Check,
+		Now: now, Log: n.Log, Admitting: n.admitting,
 		Watch: ledger.Watch{Batch: n.Counts.Batch, Refusal: n.Counts.Refusal, Revision: func(rev int64) { n.Directory.Revised(rev) }},
 	})
 	n.Directory = directory.New(n.Store, n.Ledger, n.Keys, now, n.Log)
 	n.Registers = register.New(n.Store, n.Keys, now)
 	n.Gate = gate.New(n.Directory, n.Registers, n.Ledger, n.Store, n.Keys, now, n.Log)
 	n.Counts.Queue(n.Ledger.QueueLength)
+}
+
+// admitting says whether entries may be admitted: the clock is right and checkpoints can be signed.
+func (n *Node) admitting() error {
+	if err := n.Clock.Check(); err != nil {
+		return err
+	}
+	if n.Notary == nil { // opening
+		return nil
+	}
+	return n.Notary.Fresh()
 }
 
 // CheckpointFile is where this node keeps the newest checkpoint: beside the configuration, never in
@@ -134,7 +148,7 @@ func (n *Node) Run(ctx context.Context) {
 func (n *Node) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if err := n.Clock.Check(); err != nil {
+	if err := n.admitting(); err != nil {
 		return err
 	}
 	if err := n.Store.Ping(ctx); err != nil {

@@ -121,7 +121,18 @@ func (s *Service) held(r *http.Request) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the session: %w", err)
 	}
+	if _, err := s.sealer.Unseal(idTokenDomain, row.IDToken, row.binding()); err != nil {
+		s.log.Error("dead row: written around the program, ignored", "table", "sessions", "row", int64(row.ID))
+		return nil, nil
+	}
 	return &row, nil
+}
+
+// binding is what the sealed ID token is bound to: whoever can write the database but has no key can
+// neither make a session nor turn one into somebody else's, or into a stronger or longer one.
+func (s *Session) binding() []byte {
+	return fmt.Appendf(nil, "%x account %d provider %q acr %q device %q from %d vouched %d until %d",
+		s.Hash, s.Account, s.Provider, s.ACR, s.Device, s.Created.UnixMicro(), s.SteppedAt.UnixMicro(), s.Ends.UnixMicro())
 }
 
 // wellFormed reports whether value could be a secret of ours, before the database is asked.
@@ -146,11 +157,6 @@ func (s *Service) open(w http.ResponseWriter, r *http.Request, h *handshake, acc
 		Device: s.device(w, r), Browser: browserFamily(r.UserAgent()), Network: networkPrefix(s.clientIP(r)),
 		Created: now, SteppedAt: now, IdleEnds: now.Add(s.idle), Ends: now.Add(s.absolute),
 	}
-	sealed, err := s.sealer.Seal(idTokenDomain, []byte(v.idToken), row.Hash)
-	if err != nil {
-		return fmt.Errorf("seal the ID token: %w", err)
-	}
-	row.IDToken = sealed
 	before, err := s.held(r)
 	if err != nil {
 		return err
@@ -159,13 +165,13 @@ func (s *Service) open(w http.ResponseWriter, r *http.Request, h *handshake, acc
 	if before != nil {
 		replaces = before.ID
 		if before.Account == account && before.alive(now) && before.locked(now) {
-			row.ID, replaces = before.ID, 0
+			row.ID, row.Created, row.Ends, replaces = before.ID, before.Created, before.Ends, 0
 		}
 	}
-	_, err = s.store.SaveSession(r.Context(), row, replaces)
+	err = s.save(r.Context(), row, v, replaces)
 	if errors.Is(err, ErrNoSession) { // revoked a moment ago: start anew
-		row.ID = 0
-		_, err = s.store.SaveSession(r.Context(), row, 0)
+		row.ID, row.Created, row.Ends = 0, now, now.Add(s.absolute)
+		err = s.save(r.Context(), row, v, 0)
 	}
 	switch {
 	case errors.Is(err, ErrReplayed):
@@ -175,6 +181,16 @@ func (s *Service) open(w http.ResponseWriter, r *http.Request, h *handshake, acc
 	}
 	s.set(w, sessionCookie, h.Secret, 0)
 	return nil
+}
+
+// save seals the ID token to the row and writes it.
+func (s *Service) save(ctx context.Context, row Session, v *vouched, replaces ecluse.SessionID) error {
+	var err error
+	if row.IDToken, err = s.sealer.Seal(idTokenDomain, []byte(v.idToken), row.binding()); err != nil {
+		return fmt.Errorf("seal the ID token: %w", err)
+	}
+	_, err = s.store.SaveSession(ctx, row, replaces)
+	return err
 }
 
 // Revoke ends one session of an account; false if there was none alive.

@@ -59,7 +59,7 @@ func (s *Service) endSession(w http.ResponseWriter, r *http.Request, row *Sessio
 	if p == nil {
 		return "", nil
 	}
-	hint, err := s.sealer.Unseal(idTokenDomain, row.IDToken, row.Hash)
+	hint, err := s.sealer.Unseal(idTokenDomain, row.IDToken, row.binding())
 	if err != nil {
 		return "", nil // of an older key file: the session here is over all the same
 	}
