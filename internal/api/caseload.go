@@ -22,6 +22,10 @@ type rowAnswer struct {
 }
 
 func (a *API) caseload(c *call) (reply, error) {
+	// Rows are disclosures: a page of another site must not have the browser ask for them, nor a HEAD.
+	if site := c.Header.Get("Sec-Fetch-Site"); c.Method == http.MethodHead || site != "" && site != "same-origin" && site != "none" {
+		return reply{}, &problem{Status: http.StatusForbidden, Code: "origin.refused", Detail: "A browser sent this from a page of another site."}
+	}
 	if err := c.parameters("cursor", "purpose"); err != nil {
 		return reply{}, err
 	}

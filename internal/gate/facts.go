@@ -44,6 +44,9 @@ func (g *Gate) facts(ctx context.Context, a ask) (facts, error) {
 	if f.standing, err = g.directory.Standing(ctx, a.Caller.Account); err != nil {
 		return f, fmt.Errorf("read the caller's standing: %w", err)
 	}
+	if f.act == budget.Emergency && f.Purpose == "" {
+		f.Purpose = anyPurpose(f.standing, f.register, f.at)
+	}
 	base, err := g.callerFacts(ctx, f)
 	if err != nil {
 		return f, err
@@ -134,8 +137,27 @@ func decide(f facts) []policy.Decision {
 func (f facts) candidate(kind ledger.Kind) ledger.Candidate {
 	return ledger.Candidate{
 		Kind: kind, Register: f.register.ID, Account: f.Caller.Account, Organisation: f.standing.Account.Organisation,
-		Session: f.Caller.Session, Purpose: f.Purpose, Revision: f.standing.Rev, Detail: ledger.Detail{Channel: f.Channel},
+		Session: f.Caller.Session, Purpose: known(f.register, f.Purpose), Revision: f.standing.Rev, Detail: ledger.Detail{Channel: f.Channel},
 	}
+}
+
+// anyPurpose is a purpose that a running mandate covers: an emergency need not name one.
+func anyPurpose(s directory.Standing, reg *register.Register, at time.Time) ecluse.Purpose {
+	for _, m := range mandates(s, reg) {
+		if m.Register == reg.ID && m.Runs(at) && len(m.Purposes) > 0 {
+			return m.Purposes[0]
+		}
+	}
+	return ""
+}
+
+// known is a purpose of the schema, or none: what a client sends otherwise may be anything, and the
+// ledger keeps it for ever.
+func known(reg *register.Register, p ecluse.Purpose) ecluse.Purpose {
+	if _, ok := reg.Schema.Purpose(p); !ok {
+		return ""
+	}
+	return p
 }
 
 // candidates are the entries of an ask, one a person.
@@ -163,7 +185,9 @@ func (g *Gate) allowed(f facts, i int, d policy.Decision) (ledger.Candidate, err
 	ch := charge(f.standing, f.register, act, d.Limits, f.at)
 	ch.Tier, ch.Classes = c.Tier, f.register.Schema.Classes(d.Fields)
 	c.Charge = &ch
-	c.Detail.Motive = f.Motive
+	if f.policy[i].MotiveKnown {
+		c.Detail.Motive = f.Motive
+	}
 	if act == budget.Emergency {
 		c.Detail.Motive = f.Emergency
 	}

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -154,6 +155,9 @@ func (g *Gate) lookBeyond(ctx context.Context, s *search) error {
 	if err != nil {
 		return err
 	}
+	if err := g.keepExact(ctx, s, ids, people); err != nil {
+		return err
+	}
 	switch {
 	case len(people) == 0:
 		s.refused = []ecluse.Reason{ecluse.ReasonPersonUnavailable}
@@ -164,6 +168,21 @@ func (g *Gate) lookBeyond(ctx context.Context, s *search) error {
 	default:
 		s.refused = []ecluse.Reason{ecluse.ReasonSearchAmbiguous}
 	}
+	return nil
+}
+
+// keepExact drops whoever is not who was typed, compared inside the vault: a row of the blind index that
+// was written around the program finds nobody. One store call whatever comes of it.
+func (g *Gate) keepExact(ctx context.Context, s *search, ids []ecluse.PersonID, people map[ecluse.PersonID]found) error {
+	matches, err := g.registers.Compare(ctx, s.register, s.Query, ids)
+	if err != nil {
+		return err
+	}
+	exact := map[ecluse.PersonID]bool{}
+	for _, m := range matches {
+		exact[m.Person] = len(m.Differs) == 0
+	}
+	maps.DeleteFunc(people, func(p ecluse.PersonID, _ found) bool { return !exact[p] })
 	return nil
 }
 
@@ -196,7 +215,7 @@ func (g *Gate) covered(ctx context.Context, s *search, ids []ecluse.PersonID) (m
 func (s *search) candidates() []ledger.Candidate {
 	base := ledger.Candidate{
 		Kind: ledger.KindSearch, Register: s.register.ID, Account: s.Caller.Account, Organisation: s.standing.Account.Organisation,
-		Session: s.Caller.Session, Purpose: s.Purpose, Revision: s.standing.Rev, Decision: ledger.Allow,
+		Session: s.Caller.Session, Purpose: known(s.register, s.Purpose), Revision: s.standing.Rev, Decision: ledger.Allow,
 		Detail: ledger.Detail{Channel: s.Channel, Hits: len(s.hits)},
 	}
 	if s.charged {

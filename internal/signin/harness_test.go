@@ -221,6 +221,7 @@ const (
 
 // world is a whole instance in front of a provider that a test can make misbehave.
 type world struct {
+	sealer  *sealer
 	t       *testing.T
 	clock   *clock
 	server  *httptest.Server // the instance, and the provider below /idp
@@ -248,7 +249,7 @@ func newWorld(t *testing.T, edit func(*signin.Options)) *world {
 
 func newWorldOn(t *testing.T, listen func(*httptest.Server), edit func(*signin.Options)) *world {
 	t.Helper()
-	w := &world{
+	w := &world{sealer: newSealer(),
 		t: t, clock: &clock{at: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}, store: &memory{}, pages: &plain{}, logs: &bytes.Buffer{},
 		calls: map[string]int{},
 	}
@@ -309,7 +310,7 @@ func (w *world) account(login string, id ecluse.AccountID) {
 
 func (w *world) options() signin.Options {
 	return signin.Options{
-		PublicURL: w.server.URL, Store: w.store, Accounts: w.book, Sealer: newSealer(), Now: w.clock.now,
+		PublicURL: w.server.URL, Store: w.store, Accounts: w.book, Sealer: w.sealer, Now: w.clock.now,
 		Log:     slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Timeout: 500 * time.Millisecond, Transport: w.server.Client().Transport,
 		Providers: []signin.Provider{{

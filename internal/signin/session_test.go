@@ -382,3 +382,39 @@ func TestACallerWithoutARowOrWithABrokenDatabaseIsNobody(t *testing.T) {
 	w.store.fail = http.ErrServerClosed
 	w.want(w.get("/"), "nobody: read the session")
 }
+
+func TestASessionWrittenAroundTheProgramIsNobodys(t *testing.T) {
+	w := newWorld(t, nil)
+	w.get("/sign-in/proconnect?login_hint=" + alice)
+	for name, forge := range map[string]func(*signin.Session){
+		"another account": func(s *signin.Session) { s.Account = 12 },
+		"a stronger acr":  func(s *signin.Session) { s.ACR = "eidas3" },
+		"a longer life":   func(s *signin.Session) { s.Ends = s.Ends.Add(time.Hour) },
+		"no ID token":     func(s *signin.Session) { s.IDToken = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			genuine := w.store.alter(forge)
+			defer w.store.alter(func(s *signin.Session) { *s = genuine })
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			for _, c := range w.cookies() {
+				r.AddCookie(c)
+			}
+			if c, err := w.service.FromRequest(r); err == nil || c.Account != 0 {
+				t.Errorf("a forged row is the session of account %d", c.Account)
+			}
+		})
+	}
+}
+
+// alter changes the only row as a writer of the database would, and answers what it was.
+func (m *memory) alter(change func(*signin.Session)) (before signin.Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k := range m.rows {
+		row := m.rows[k]
+		before = row
+		change(&row)
+		m.rows[k] = row
+	}
+	return before
+}

@@ -25,6 +25,9 @@ type caseloadRow struct {
 // caseload shows my persons. Each row is a disclosure: the page is asked for by a link that says so,
 // and never fetched ahead.
 func (s *Site) caseload(q *query) (answer, error) {
+	if !q.ownAct() {
+		return answer{}, ErrForbidden
+	}
 	p, err := s.place(q, q.URL.Query().Get("purpose"))
 	if err != nil {
 		return answer{}, err

@@ -102,6 +102,7 @@ func (s *Site) frame(q *query, a answer) frame {
 	}
 	f.Idle = int(s.config.Idle / time.Second) // this request has just moved the idle lock
 	f.Nav = navigation(q)
+	f.Observed = st.Observed
 	return f
 }
 
@@ -138,4 +139,12 @@ func home(st Standing) string {
 		return "/reviews"
 	}
 	return "/me"
+}
+
+// ownAct reports whether the reader, and not a page of another site, asked for what costs and is
+// written down (Fetch Metadata; browsers without it are let through). A HEAD shows nothing and would be
+// written down all the same.
+func (q *query) ownAct() bool {
+	site := q.Header.Get("Sec-Fetch-Site")
+	return q.Method != http.MethodHead && (site == "" || site == "same-origin" || site == "none")
 }
