@@ -24,6 +24,7 @@ type program struct {
 	Serve     serveCommand     `cmd:"" help:"Serve an installation: pages, API, metrics."`
 	Import    importCommand    `cmd:"" help:"Import records from files; invisible until all of them are there."`
 	Directory directoryCommand `cmd:"" help:"Ask for accounts and agreements; print invitations."`
+	Budgets   budgetsCommand   `cmd:"" help:"Observe a register's budgets for a while, or enforce them again."`
 	Bench     benchCommand     `cmd:"" help:"Measure the program on this machine, on a demo of its own."`
 	Verify    verifyCommand    `cmd:"" help:"Prove that the ledger is whole: a bundle offline, or the database."`
 	Bundle    bundleCommand    `cmd:"" help:"Write the ledger to a file that anybody can verify offline."`

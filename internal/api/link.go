@@ -18,7 +18,8 @@ type linkQuestion struct {
 	Kind    string         `json:"kind"`
 	Handle  string         `json:"handle"`
 	Purpose ecluse.Purpose `json:"purpose"` // for which the caller may see the person
-	Account string         `json:"account"` // e-mail address of the receiver
+	Account string         `json:"account"` // e-mail address of the receiver, "" = the whole site
+	Site    string         `json:"site"`    // code of the structure concerned, if any: then for all of it
 	Ends    string         `json:"ends"`    // yyyy-mm-dd, included; "" = as long as the kind may run
 }
 
@@ -42,7 +43,7 @@ func (a *API) link(c *call) (reply, error) {
 		return reply{}, err
 	}
 	outcome, err := a.rooms.Gate.MakeLink(c.Context(), gate.LinkRequest{
-		Caller: c.caller, Register: c.PathValue("register"), Handle: q.Handle, Purpose: q.Purpose, Kind: q.Kind, Receiver: q.Account,
+		Caller: c.caller, Register: c.PathValue("register"), Handle: q.Handle, Purpose: q.Purpose, Kind: q.Kind, Receiver: q.Account, Site: q.Site,
 		Ends: ends, Channel: ecluse.ChannelAPI,
 	})
 	if err != nil {
@@ -62,10 +63,12 @@ func (q *linkQuestion) check() error {
 		return badRequest("/handle", "Say whom it is about: the handle of a search or caseload.")
 	case q.Purpose == "":
 		return badRequest("/purpose", "Say for which purpose you may see the person.")
-	case q.Account == "":
-		return badRequest("/account", "Say for whom: the e-mail address of a colleague's account.")
+	case q.Account == "" && q.Site == "":
+		return badRequest("/account", "Say for whom: the e-mail address of a colleague's account, or the code of a site.")
+	case q.Account != "" && q.Site != "":
+		return badRequest("/site", "Give an account or a site, not both.")
 	}
-	return firstError(word("/handle", q.Handle, maxText), word("/purpose", string(q.Purpose), maxWord), word("/account", q.Account, maxWord))
+	return firstError(word("/handle", q.Handle, maxText), word("/purpose", string(q.Purpose), maxWord), word("/account", q.Account, maxWord), word("/site", q.Site, maxWord))
 }
 
 // lastDay reads yyyy-mm-dd as the end of that day, UTC; "" is the zero time.

@@ -255,6 +255,12 @@ func TestALinkRunsToTheEndOfItsLastDay(t *testing.T) {
 	if diff := cmp.Diff(want, r.lastRequest); diff != "" || got.StatusCode != http.StatusCreated {
 		t.Errorf("%d %s %s", got.StatusCode, got.body, diff)
 	}
+	if r.ask(linkPath, `{"kind":"prescription","handle":"h","purpose":"emploi","site":"ml-93-2"}`); r.lastRequest.(gate.LinkRequest).Site != "ml-93-2" {
+		t.Errorf("a whole site: %+v", r.lastRequest)
+	}
+	if p := r.ask(linkPath, `{"kind":"standin","handle":"h","purpose":"emploi","account":"b","site":"c"}`).problem(t); p.Status != 400 {
+		t.Errorf("an account and a site: %+v", p)
+	}
 	r.linked = gate.LinkOutcome{Reasons: []ecluse.Reason{ecluse.ReasonDualControl}, Receipt: receipt}
 	if p := r.ask(linkPath, `{"kind":"standin","handle":"h","purpose":"emploi","account":"b"}`).problem(t); p.Code != "dual_control.required" {
 		t.Errorf("%+v", p)

@@ -232,6 +232,26 @@ func (s *Standing) raisedUntil(reg ecluse.RegisterID) (until time.Time) {
 	return until
 }
 
+// RaisableRegisters are those in which an account may raise colleagues' limits: where it works itself and,
+// for an account manager, wherever its organisation does.
+func (d *Directory) RaisableRegisters(ctx context.Context, by Actor) ([]ecluse.RegisterID, error) {
+	s, err := d.Standing(ctx, by.Account)
+	if err != nil || s.Account.Organisation == 0 {
+		return nil, err
+	}
+	agreements, err := d.rows.Agreements(ctx, s.Account.Organisation)
+	if err != nil {
+		return nil, fmt.Errorf("read the agreements of organisation %d: %w", s.Account.Organisation, err)
+	}
+	var list []ecluse.RegisterID
+	for _, a := range agreements {
+		if a.State == Active && d.now().Before(a.Ends) && mayRaise(s, a.Register, d.now()) && !slices.Contains(list, a.Register) {
+			list = append(list, a.Register)
+		}
+	}
+	return list, nil
+}
+
 // Colleague is a member of an organisation whose limit may be raised.
 type Colleague struct {
 	Account

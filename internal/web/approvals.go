@@ -28,8 +28,9 @@ type approvalPage struct {
 
 // Kinds and warnings of a diff that have a text of their own.
 var (
-	diffKinds    = []string{"organisations", "agreements", "accounts", "links", "other"}
-	diffWarnings = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
+	approvalKinds = []string{directory.KindImport, directory.KindObserve}
+	diffKinds     = []string{"organisations", "agreements", "accounts", "links", "other"}
+	diffWarnings  = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
 )
 
 // approvals lists them.
@@ -43,6 +44,7 @@ func (s *Site) approvals(q *query) (answer, error) {
 		page.Notice = done
 	}
 	for _, a := range all {
+		a.Kind = orDefault(approvalKinds, a.Kind, approvalKinds[0])
 		v := approvalView{Approval: a, Href: localPath("approvals", a.ID)}
 		if a.State == "pending" {
 			page.Waiting = append(page.Waiting, v)
@@ -90,6 +92,7 @@ func (s *Site) approvalStep(q *query, decision string) (answer, error) {
 
 // worded replaces codes that have no text by "other", so that the page shows the data all the same.
 func worded(a Approval) Approval {
+	a.Kind = orDefault(approvalKinds, a.Kind, approvalKinds[0])
 	sections := make([]DiffSection, len(a.Diff.Sections))
 	for i, section := range a.Diff.Sections {
 		section.Kind = orOther(diffKinds, section.Kind)

@@ -44,6 +44,12 @@ type fakeRooms struct {
 	keepErr     error
 	connections []signin.Connection
 
+	colleagues []Colleague
+	raiseErr   error
+	raised     string
+	linked     LinkRequest
+	link       LinkOutcome
+
 	asked     Request
 	searched  SearchRequest
 	decided   string
@@ -150,6 +156,36 @@ func (f *fakeRooms) Meters(context.Context, Caller, string) ([]budget.Reading, e
 	return f.readings, f.gateErr
 }
 
+func (f *fakeRooms) RaisableRegisters(context.Context, Caller) ([]string, error) {
+	var codes []string
+	for _, g := range f.standing.Grants {
+		codes = append(codes, g.Register)
+	}
+	return codes, nil
+}
+
+func (f *fakeRooms) Colleagues(context.Context, Caller, string) ([]Colleague, error) {
+	return f.colleagues, nil
+}
+
+func (f *fakeRooms) Raisable(context.Context, Caller, string, string) error { return f.raiseErr }
+
+func (f *fakeRooms) Raise(_ context.Context, _ Caller, register, colleague, reason string) error {
+	f.raised = register + " " + colleague + " " + reason
+	return f.raiseErr
+}
+
+func (f *fakeRooms) Sites(context.Context, Caller) ([]Place, error) {
+	return []Place{{"ml-lezarde-bobigny", "Site de Bobigny"}, {"ml-lezarde-pantin", "Site de Pantin"}}, nil
+}
+
+func (f *fakeRooms) MakeLink(_ context.Context, r LinkRequest) (LinkOutcome, error) {
+	f.linked = r
+	out := f.link
+	out.Ends = r.Ends
+	return out, f.gateErr
+}
+
 // fakeValues yields fields in schema order.
 type fakeValues struct {
 	schema *register.Schema
@@ -222,6 +258,11 @@ func newFake(t testing.TB) *fakeRooms {
 			Duty: "01 44 00 99 99, jour et nuit", Roles: []ecluse.Role{ecluse.RoleAgent},
 			Grants: []Grant{{Register: "mission-locale", Role: ecluse.RoleAgent, Purposes: purposes, Fields: reg.Schema.AllFields(), Starts: testNow.AddDate(-1, 0, 0), Ends: testNow.AddDate(1, 0, 0), Running: true}},
 		},
+		colleagues: []Colleague{
+			{ID: "c1", Name: "Nadia Ferrand", Email: "nadia.ferrand@lezarde.test"}, {ID: "c2", Name: "Hugo Petit", Email: "hugo.petit@lezarde.test"},
+			{ID: "c3", Name: "Solène Marchand", Email: "solene.marchand@lezarde.test", RaisedUntil: testNow.Add(5 * time.Hour)},
+		},
+		link: LinkOutcome{Allowed: true, Receipt: testReceipt},
 		connections: []signin.Connection{
 			{Session: 3, At: testNow.Add(-20 * time.Minute), Browser: "Firefox, Windows", Network: "192.0.2.0/24", Open: true, Current: true},
 			{Session: 2, At: testNow.Add(-26 * time.Hour), Browser: "Chrome, Android", Network: "198.51.100.0/24", Open: true},

@@ -90,6 +90,9 @@ func (j joinedDirectory) Standing(ctx context.Context, c Caller) (Standing, erro
 		GivenName: s.Account.GivenName, UsualName: s.Account.UsualName, Organisation: s.Organisation.Name, Site: s.Site.Name,
 		Controller: s.Controller.Name, State: s.Account.State, Roles: s.Roles, ManagerPhone: s.Organisation.Phone, Duty: j.Duty,
 	}
+	if standing.Observed, err = j.observed(ctx, s); err != nil {
+		return Standing{}, err
+	}
 	for _, m := range s.Mandates {
 		grant, err := j.grant(ctx, m)
 		if err != nil {
@@ -212,6 +215,14 @@ func (j joinedDirectory) Approval(ctx context.Context, c Caller, name string) (A
 		return Approval{}, err
 	}
 	joined := j.approval(c, a)
+	if o := summary.Observe; o != nil {
+		reg, err := j.Registers.ByID(ctx, o.Register)
+		if err != nil {
+			return Approval{}, err
+		}
+		joined.Observe = &ObserveRequest{Register: reg.Schema.Label, Days: o.Days}
+		return joined, nil
+	}
 	joined.Diff = joinDiff(summary)
 	return joined, nil
 }

@@ -16,6 +16,7 @@ type mePage struct {
 	Last                        []signin.Connection
 	Open                        []sessionView
 	Notice                      string // revoked
+	Raise                       string // page that raises a colleague's limit, "" = not the caller's to do
 }
 
 // rightView is one grant in words.
@@ -27,6 +28,7 @@ type rightView struct {
 	Starts, Ends machineTime
 	Running      bool
 	Meter        meterBox
+	Raised       machineTime // until when a colleague raised the soft limit
 }
 
 type sessionView struct {
@@ -50,6 +52,9 @@ func (s *Site) me(q *query) (answer, error) {
 		if c.Open {
 			page.Open = append(page.Open, sessionView{Connection: c, Revoke: localPath("me", "sessions", sessionStamp(c), "revoke")})
 		}
+	}
+	if raisers.admits(q.standing) && f.Who.Structure != "" {
+		page.Raise = "/raises"
 	}
 	if q.URL.Query().Get("done") == "revoked" {
 		page.Notice = "revoked"
@@ -89,6 +94,11 @@ func (s *Site) viewGrant(q *query, g Grant) (rightView, error) {
 			return v, err
 		}
 		v.Meter = newMeter(readings)
+		for _, r := range readings {
+			if !r.RaisedUntil.IsZero() {
+				v.Raised = machineTime{r.RaisedUntil}
+			}
+		}
 	}
 	return v, nil
 }

@@ -25,6 +25,7 @@ type meterItem struct {
 	Alert  int // 80 % of the limit
 	Window string
 	High   bool
+	Raised machineTime // until when a colleague raised the limit
 }
 
 // newMeter keeps the readings of the account itself: what its organisation or the whole register has
@@ -38,6 +39,7 @@ func newMeter(readings []budget.Reading) meterBox {
 		item := meterItem{
 			Code: r.Code, Used: r.Used, Limit: r.Limit, Left: max(0, r.Limit-r.Used),
 			Alert: (r.Limit*4 + 4) / 5, Window: windowKey(r.Window), High: r.Used*5 >= r.Limit*4,
+			Raised: machineTime{r.RaisedUntil},
 		}
 		box.High = box.High || item.High
 		box.Items = append(box.Items, item)

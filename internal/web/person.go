@@ -45,6 +45,7 @@ type casePage struct {
 	Emergency       bool
 	Reader          string // who opened it, for a print
 	Caseload        string
+	Entrust         string // page that entrusts the person to a colleague
 }
 
 type fieldGroup struct {
@@ -163,6 +164,9 @@ func (s *Site) opened(q *query, p place, out Outcome, emergency bool) (answer, e
 		Desk: p.head(), Receipt: out.Receipt, At: machineTime{out.At}, Relation: out.Relation, Emergency: emergency,
 		Meter: newMeter(out.Readings), Reader: q.standing.GivenName + " " + q.standing.UsualName,
 		Caseload: p.path("persons"),
+	}
+	if !emergency && out.Relation != "other" { // whom nobody of the structure follows cannot be entrusted
+		page.Entrust = personPath(p.register.Code, q.PathValue("handle"), "link", string(p.purpose.ID))
 	}
 	if !known(relations, page.Relation) {
 		page.Relation = ""

@@ -21,6 +21,8 @@ type refusalPage struct {
 	Call    string // whom the reasons point to: manager, duty, officer, nobody
 	Urgent  string // path of the emergency page, "" when it cannot help
 	Purpose string
+	Raise   string // a colleague could raise the limit: yes; one did: done; that would not help: ""
+	Entrust string // path of the page that entrusts the person to a colleague, "" when it cannot help
 	Meter   meterBox
 }
 
@@ -42,7 +44,10 @@ func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
 		Desk: p.head(), Reasons: known403(no.reasons), Receipt: no.receipt, At: machineTime{s.now()}, Purpose: string(p.purpose.ID),
 		Phone: q.standing.ManagerPhone, Duty: q.standing.Duty, Meter: newMeter(no.readings),
 	}
-	page.Call = whomToCall(page.Reasons)
+	page.Call, page.Raise = whomToCall(page.Reasons), raiseHelps(no.reasons, no.readings)
+	if no.handle != "" && linkHelps(no.reasons) {
+		page.Entrust = personPath(p.register.Code, no.handle, "link", page.Purpose)
+	}
 	if no.handle != "" && !no.emergency {
 		page.Urgent = personPath(p.register.Code, no.handle, "emergency", "")
 	}
@@ -57,6 +62,7 @@ var reasonsWithText = []ecluse.Reason{
 	ecluse.ReasonBudgetUnexplained, ecluse.ReasonBudgetOrganisation, ecluse.ReasonBudgetBreaker, ecluse.ReasonBudgetLinks,
 	ecluse.ReasonEmergencyLimit, ecluse.ReasonSearchAmbiguous, ecluse.ReasonSearchTooBroad, ecluse.ReasonHandleExpired,
 	ecluse.ReasonDualControl, ecluse.ReasonPersonUnavailable, ecluse.ReasonJustificationRequired, ecluse.ReasonForbiddenByPreset,
+	reasonLinkDual, reasonLinkStranger,
 }
 
 // known403 keeps the reasons that have a text; one that has none reads as person.unavailable, which
@@ -83,7 +89,8 @@ func whomToCall(reasons []ecluse.Reason) string {
 		switch r {
 		case ecluse.ReasonAgreementEnded, ecluse.ReasonPurposeNotCovered, ecluse.ReasonFieldNotCovered, ecluse.ReasonAccountPending,
 			ecluse.ReasonReviewPending, ecluse.ReasonBudgetTotal, ecluse.ReasonBudgetNew, ecluse.ReasonBudgetOutside,
-			ecluse.ReasonBudgetUnexplained, ecluse.ReasonBudgetOrganisation, ecluse.ReasonPersonUnavailable, ecluse.ReasonForbiddenByPreset:
+			ecluse.ReasonBudgetUnexplained, ecluse.ReasonBudgetOrganisation, ecluse.ReasonPersonUnavailable, ecluse.ReasonForbiddenByPreset,
+			ecluse.ReasonBudgetLinks, reasonLinkDual:
 			return "manager"
 		case ecluse.ReasonAccountSuspended, ecluse.ReasonBudgetBreaker, ecluse.ReasonEmergencyLimit:
 			return "duty"

@@ -63,6 +63,43 @@ type Standing struct {
 	Grants               []Grant
 	ManagerPhone         string // of the organisation: whom an agent calls
 	Duty                 string // how to reach the duty officer
+	Observed             []Observed
+}
+
+// Observed is a register whose budgets stop nobody at present.
+type Observed struct {
+	Register Label
+	Until    time.Time
+}
+
+// Colleague is an agent of the caller's own organisation.
+type Colleague struct {
+	ID          string // opaque
+	Name, Email string
+	RaisedUntil time.Time // zero = the limit is not raised
+}
+
+// Place is a site that a link may be made for.
+type Place struct{ Code, Name string }
+
+// LinkRequest entrusts a person to a colleague (Receiver, by e-mail) or to a whole site (Site, by code).
+type LinkRequest struct {
+	Caller         Caller
+	Register       string
+	Handle         string
+	Purpose        ecluse.Purpose
+	Kind           string
+	Receiver, Site string
+	Ends           time.Time
+}
+
+// LinkOutcome is the gate's answer to a LinkRequest.
+type LinkOutcome struct {
+	Allowed  bool
+	Reasons  []ecluse.Reason
+	Receipt  string
+	Ends     time.Time
+	Readings []budget.Reading
 }
 
 // Has reports whether one of the roles is held.
@@ -108,6 +145,13 @@ type Approval struct {
 	Own         bool // the caller requested it, or is otherwise not the other pair of eyes
 	Digest      string
 	Diff        Diff
+	Observe     *ObserveRequest // of a request of the kind budgets.observe
+}
+
+// ObserveRequest asks to have the budgets of a register observed, from the approval on.
+type ObserveRequest struct {
+	Register Label
+	Days     int
 }
 
 // Diff is what an approval would change.
@@ -148,6 +192,15 @@ type Directory interface {
 	Approval(ctx context.Context, c Caller, id string) (Approval, error)
 	// DecideApproval answers ErrDualControl to the requester and ErrDecided the second time.
 	DecideApproval(ctx context.Context, c Caller, id string, approve bool) error
+	// RaisableRegisters are codes; Colleagues those whose limit the caller may raise in one of them.
+	RaisableRegisters(ctx context.Context, c Caller) ([]string, error)
+	Colleagues(ctx context.Context, c Caller, register string) ([]Colleague, error)
+	// Raisable answers nil if Raise would succeed at present, or its error: directory.ErrDualControl,
+	// ErrRaised, ErrNotFound.
+	Raisable(ctx context.Context, c Caller, register, colleague string) error
+	Raise(ctx context.Context, c Caller, register, colleague, reason string) error
+	// Sites are those of the caller's own organisation.
+	Sites(ctx context.Context, c Caller) ([]Place, error)
 }
 
 // Values are the values of one person against a receipt, in schema order; register.Values are such.
@@ -232,5 +285,6 @@ type Gate interface {
 	Disclose(ctx context.Context, r Request) (Outcome, error)
 	Search(ctx context.Context, r SearchRequest) (SearchOutcome, error)
 	Caseload(ctx context.Context, r CaseloadRequest) (CaseloadOutcome, error)
+	MakeLink(ctx context.Context, r LinkRequest) (LinkOutcome, error)
 	Meters(ctx context.Context, c Caller, register string) ([]budget.Reading, error)
 }

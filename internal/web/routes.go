@@ -32,6 +32,7 @@ var (
 	everybody = Access{Public: true}
 	member    = Access{SignedIn: true}
 	agents    = Access{Roles: []ecluse.Role{ecluse.RoleAgent}}
+	raisers   = Access{Roles: []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}}
 	reviewers = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleSecurityOfficer}}
 	approvers = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer}}
 )
@@ -61,6 +62,13 @@ func (s *Site) table() []Route {
 		{"GET", "/desk/{register}/persons/{handle}/emergency", agents, s.emergency, nil},
 		{"POST", "/desk/{register}/persons/{handle}/emergency", agents, s.emergency, toEmergency},
 		{"POST", "/desk/{register}/persons/{handle}/emergency/open", agents, s.openEmergency, toEmergency},
+		{"GET", "/desk/{register}/persons/{handle}/link", agents, s.link, nil},
+		{"POST", "/desk/{register}/persons/{handle}/link", agents, s.makeLink, toLink},
+		{"GET", "/desk/{register}/persons/{handle}/link/done", agents, s.linkDone, nil},
+
+		{"GET", "/raises", raisers, s.raises, nil},
+		{"POST", "/raises/confirm", raisers, s.confirmRaise, toRaises},
+		{"POST", "/raises", raisers, s.raise, toRaises},
 
 		{"GET", "/reviews", reviewers, s.reviews, nil},
 		{"GET", "/reviews/{id}", reviewers, s.review, nil},
@@ -86,6 +94,10 @@ func toPerson(q *query) string {
 func toEmergency(q *query) string {
 	return personPath(q.PathValue("register"), q.PathValue("handle"), "emergency", q.field("purpose"))
 }
+func toLink(q *query) string {
+	return personPath(q.PathValue("register"), q.PathValue("handle"), "link", q.field("purpose"))
+}
+func toRaises(*query) string     { return "/raises" }
 func toReview(q *query) string   { return localPath("reviews", q.PathValue("id")) }
 func toApproval(q *query) string { return localPath("approvals", q.PathValue("id")) }
 func toMe(*query) string         { return "/me" }

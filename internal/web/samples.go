@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/directory"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
 )
@@ -51,12 +52,14 @@ func samples() map[string][]any {
 		all["person"] = append(all["person"], personPage{Desk: desk, Relation: relations[need+1], Need: need, Typed: typed{Identifier: "x"}, Purposes: group, Motives: group, TextErr: "x", Faults: faults})
 	}
 	all["case"] = sampleCases(desk, word, at)
-	all["refusal"] = []any{refusalPage{Desk: desk, Reasons: reasonsWithText, Call: "manager", Phone: "x", Duty: "x", Receipt: "x", Urgent: "/"}, refusalPage{Desk: desk, Call: "duty"}}
+	all["refusal"] = []any{refusalPage{Desk: desk, Reasons: reasonsWithText, Call: "manager", Phone: "x", Duty: "x", Receipt: "x", Urgent: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "yes", Entrust: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "done"}}
 	for _, reason := range reasonsWithText {
 		all["refusal"] = append(all["refusal"], refusalPage{Desk: desk, Reasons: []ecluse.Reason{reason}, Call: "nobody"})
 	}
 	cell := fieldView{Label: word, Kind: "date", Value: "2004-05-17"}
 	all["caseload"] = []any{caseloadPage{Desk: desk}, caseloadPage{Desk: desk, Columns: []Label{word, word}, Rows: []caseloadRow{{Action: "/", Cells: []fieldView{cell, cell}}}, Next: "/", First: "/", Withheld: 2, Meter: sampleMeter()}}
+	all["raise"], all["raiseconfirm"] = sampleRaises(word, in, group, faults, at)
+	all["link"], all["linkdone"] = sampleLinks(desk, in, group, faults, at)
 	all["reviews"], all["review"] = sampleReviews(word, at)
 	all["approvals"], all["approval"] = sampleApprovals(at)
 	for _, code := range problemCodes {
@@ -92,7 +95,7 @@ func sampleMeter() meterBox {
 		ecluse.ReasonBudgetSearch, ecluse.ReasonBudgetLinks, ecluse.ReasonEmergencyLimit,
 	} {
 		for _, window := range []string{"day", "month", "minutes"} {
-			box.Items = append(box.Items, meterItem{Code: code, Used: 8, Limit: 10, Left: 2, Alert: 8, Window: window, High: true})
+			box.Items = append(box.Items, meterItem{Code: code, Used: 8, Limit: 10, Left: 2, Alert: 8, Window: window, High: true, Raised: machineTime{time.Unix(0, 0)}})
 		}
 	}
 	return box
@@ -105,12 +108,12 @@ func sampleMentions(word Label) mentionsPage {
 }
 
 func sampleMe(word Label, at time.Time) mePage {
-	page := mePage{Name: "x", Structure: "x", Controller: "x", Roles: ecluse.Roles, Notice: "revoked"}
+	page := mePage{Name: "x", Structure: "x", Controller: "x", Roles: ecluse.Roles, Notice: "revoked", Raise: "/"}
 	page.Last = []signin.Connection{{At: at, Browser: "x", Network: "x"}}
 	page.Open = []sessionView{{Connection: signin.Connection{At: at, Current: true}}, {Connection: signin.Connection{At: at}, Revoke: "/"}}
 	for _, role := range ecluse.Roles {
 		page.Rights = append(page.Rights,
-			rightView{Role: role, Register: word, Purposes: []Label{word}, Fields: []Label{word}, Starts: machineTime{at}, Running: true, Meter: sampleMeter()},
+			rightView{Role: role, Register: word, Purposes: []Label{word}, Fields: []Label{word}, Starts: machineTime{at}, Running: true, Meter: sampleMeter(), Raised: machineTime{at}},
 			rightView{Role: role, Starts: machineTime{at}, Ends: machineTime{at}, Running: true}, rightView{Role: role})
 	}
 	return page
@@ -119,7 +122,7 @@ func sampleMe(word Label, at time.Time) mePage {
 func sampleCases(desk deskHead, word Label, at time.Time) []any {
 	var pages []any
 	for i, relation := range relations {
-		page := casePage{Desk: desk, Name: "x", Receipt: "x", At: machineTime{at}, Relation: relation, Emergency: i == 3, Meter: sampleMeter(), Reader: "x"}
+		page := casePage{Desk: desk, Name: "x", Receipt: "x", At: machineTime{at}, Relation: relation, Emergency: i == 3, Meter: sampleMeter(), Reader: "x", Entrust: "/"}
 		for class := ecluse.Identity; class <= ecluse.FreeText; class++ {
 			page.Groups = append(page.Groups, fieldGroup{Class: class.String(), Fields: []fieldView{{Label: word, Kind: "nir", Value: "x"}, {Label: word}}})
 		}
@@ -155,7 +158,7 @@ func sampleApprovals(at time.Time) (lists, single []any) {
 	}
 	var list []approvalView
 	for _, state := range []string{"pending", "approved", "refused", "expired"} {
-		v := approvalView{Approval: Approval{ID: "x", Requester: "x", RequestedAt: at, Expires: at, State: state, DecidedBy: "x", DecidedAt: at, Digest: "x", Diff: diff}, Href: "/"}
+		v := approvalView{Approval: Approval{ID: "x", Kind: approvalKinds[0], Requester: "x", RequestedAt: at, Expires: at, State: state, DecidedBy: "x", DecidedAt: at, Digest: "x", Diff: diff}, Href: "/"}
 		single = append(single, approvalPage{Item: v, Total: 2})
 		v.Own = true
 		list = append(list, v)
@@ -166,5 +169,27 @@ func sampleApprovals(at time.Time) (lists, single []any) {
 			single = append(single, approvalPage{Item: list[0], Decision: decision, Total: total})
 		}
 	}
+	for _, decision := range []string{"", "approve", "refuse"} {
+		v := list[0]
+		v.Kind, v.Observe = approvalKinds[1], &ObserveRequest{Register: Label{FR: "x", EN: "x"}, Days: 1 + len(decision)}
+		single, list = append(single, approvalPage{Item: v, Decision: decision}), append(list, v)
+	}
 	return []any{approvalsPage{}, approvalsPage{Waiting: list, Done: list, Notice: "approved"}, approvalsPage{Notice: "refused"}}, single
+}
+
+func sampleRaises(word Label, in input, group options, faults []fault, at time.Time) (forms, confirms []any) {
+	form := raisePage{Register: word, Code: "x", Colleagues: group, Email: in, Reasons: group, Raised: []raisedView{{Name: "x", Until: machineTime{at}}}, Faults: faults, Notice: true}
+	forms = []any{raisePage{None: true}, raisePage{Choices: []deskChoice{{Label: word, Href: "/"}}}, form}
+	for _, reason := range directory.RaiseReasons {
+		confirms = append(confirms, raiseConfirmPage{Register: word, Code: "x", Name: "x", Colleague: "x", Reason: reason, Until: machineTime{at}, Back: "/"})
+	}
+	return forms, confirms
+}
+
+func sampleLinks(desk deskHead, in input, group options, faults []fault, at time.Time) (forms, done []any) {
+	forms = []any{linkPage{Desk: desk, Purposes: group, Kinds: group, Receiver: in, Site: in, Ends: in, Sites: []Place{{Code: "x", Name: "x"}}, Faults: faults}}
+	for _, kind := range directory.MadeByAgents {
+		done = append(done, linkDonePage{Desk: desk, Kind: kind, Receipt: "x", Ends: at, Again: "/"})
+	}
+	return forms, done
 }

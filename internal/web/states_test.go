@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/directory"
 	"ecluse/internal/gate"
 	"ecluse/internal/ledger"
 	"ecluse/internal/signin"
@@ -35,6 +36,12 @@ var status = map[string]int{
 	"refusal":          403,
 	"refusal-budget":   403,
 	"refusal-many":     403,
+	"refusal-new":      403,
+	"refusal-link":     403,
+	"link-error":       422,
+	"link-receiver":    422,
+	"raise-error":      422,
+	"raise-lineage":    422,
 	"e404":             404,
 	"e405":             405,
 	"e413":             413,
@@ -138,6 +145,21 @@ const (
 	handleML   = deskML + "/persons/h1"
 )
 
+const (
+	typedLink  = "purpose=emploi&kind=standin&receiver=nadia.ferrand@lezarde.test"
+	typedRaise = "register=mission-locale&colleague=c1&reason=standin"
+)
+
+func underObservation(f *fakeRooms) {
+	f.standing.Observed = []Observed{{Register: f.registers["mission-locale"].Schema.Label, Until: testNow.AddDate(0, 0, 12)}}
+}
+
+func asObserver(f *fakeRooms) {
+	asOfficer(f)
+	f.approvalList = append(f.approvalList, Approval{ID: "a4", Kind: directory.KindObserve, Requester: "Lucie Morel", RequestedAt: testNow.Add(-time.Hour), Expires: testNow.AddDate(0, 0, 30), State: "pending",
+		Observe: &ObserveRequest{Register: f.registers["mission-locale"].Schema.Label, Days: 30}})
+}
+
 // states are all pages in all their situations.
 func states() map[string]state {
 	all := map[string]state{
@@ -176,6 +198,28 @@ func states() map[string]state {
 		"reviews": with(get("/reviews"), asManager), "reviews-empty": with(get("/reviews?done=accepted"), func(f *fakeRooms) { asManager(f); f.reviews = nil }),
 		"review": with(get("/reviews/r2"), asManager), "review-text": with(post("/reviews/r2/text", ""), asManager), "review-done": with(get("/reviews/r4"), asManager),
 		"approvals": with(get("/approvals"), asOfficer), "approval": with(get("/approvals/a1"), asOfficer), "approval-own": with(get("/approvals/a2"), asOfficer), "approval-confirm": with(post("/approvals/a1/confirm", "decision=approve"), asOfficer), "approval-refuse": with(post("/approvals/a1/confirm", "decision=refuse"), asOfficer), "approvals-empty": with(get("/approvals?done=approved"), func(f *fakeRooms) { asOfficer(f); f.approvalList = nil }),
+		"refusal-new": with(post(handleML, typedMarie+"&relation=site"), func(f *fakeRooms) {
+			f.readings[1].Used = 40
+			refusing(ecluse.ReasonBudgetNew)(f)
+		}),
+		"link": get(handleML + "/link?purpose=emploi"), "link-plain": get(handleML + "/link"), "link-error": post(handleML+"/link", "purpose=emploi&receiver=a@b.test&site=x&ends=32/01/2027"),
+		"link-receiver": with(post(handleML+"/link", typedLink), func(f *fakeRooms) { f.gateErr = gate.ErrLink }),
+		"link-done":     get(handleML + "/link/done?purpose=emploi&kind=standin&ends=2026-12-05&receipt=" + testReceipt),
+		"refusal-link": with(post(handleML+"/link", typedLink), func(f *fakeRooms) {
+			f.link = LinkOutcome{Reasons: []ecluse.Reason{ecluse.ReasonDualControl}, Receipt: testReceipt}
+		}),
+		"raise": get("/raises"), "raise-done": get("/raises?register=mission-locale&done=yes"), "raise-none": with(get("/raises"), func(f *fakeRooms) { f.colleagues = nil }),
+		"raise-choice": with(get("/raises"), func(f *fakeRooms) {
+			g := f.standing.Grants[0]
+			g.Register = "licences-sport"
+			f.standing.Grants = append(f.standing.Grants, g)
+		}),
+		"raise-error": post("/raises/confirm", "register=mission-locale&email=personne@ailleurs.test"), "raise-confirm": post("/raises/confirm", typedRaise),
+		"raise-lineage":    with(post("/raises/confirm", typedRaise), func(f *fakeRooms) { f.raiseErr = directory.ErrDualControl }),
+		"me-raised":        with(get("/me"), func(f *fakeRooms) { f.readings[1].Limit, f.readings[1].RaisedUntil = 80, testNow.Add(20*time.Hour) }),
+		"desk-observed":    with(get(deskML+"?purpose=emploi"), underObservation),
+		"approval-observe": with(get("/approvals/a4"), asObserver), "approval-observe-confirm": with(post("/approvals/a4/confirm", "decision=approve"), asObserver),
+		"approval-observe-refuse": with(post("/approvals/a4/confirm", "decision=refuse"), asObserver), "approvals-observe": with(get("/approvals"), asObserver),
 		"me": get("/me"), "me-officer": with(get("/me"), asOfficer),
 		"mentions": with(get("/mentions"), nobody), "help": get("/aide"), "help-out": with(get("/aide"), nobody),
 		"e404": get("/nulle-part"), "e405": post("/mentions", ""), "e413": post("/preferences", "x="+strings.Repeat("y", 40000)), "e403": get("/approvals"), "e410": with(post(handleML, typedMarie+"&relation=other&motive=walk_in&text=Une+explication+bien+assez+longue"), func(f *fakeRooms) { f.gateErr = gate.ErrHandle }),
