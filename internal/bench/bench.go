@@ -171,7 +171,7 @@ func caseload(client *http.Client, base, cursor string) (caseloadPage, error) {
 		return page, err
 	}
 	defer r.Body.Close()
-	if r.StatusCode != http.StatusOK {
+	if r.StatusCode != 200 {
 		return page, fmt.Errorf("the caseload answers %d", r.StatusCode)
 	}
 	return page, json.NewDecoder(r.Body).Decode(&page)
