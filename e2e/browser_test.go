@@ -46,28 +46,35 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e: start chromium:", err)
 		return 1
 	}
+	stopped, err := startDemo()
+	defer stopped()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: start the demo:", err)
+		return 1
+	}
 	return m.Run()
 }
 
 // tab is a page of the browser. Its methods fail the test when the browser does not do what it is
 // told within ten seconds.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
+	t     *testing.T
+	ctx   context.Context
+	plain bool // without JavaScript
 }
 
 // patience bounds one step in the browser.
 const patience = 10 * time.Second
 
 // wide and narrow are the two windows that every page is looked at in.
-var wide, narrow = [2]int64{1280, 900}, [2]int64{360, 740}
+var wide, narrow = [2]int64{1280, 900}, [2]int64{390, 800}
 
-// open returns a new tab of a size. What the page writes to the console as an error or throws fails
+// open returns a new tab of a size, with cookies of its own. What the page writes to the console as an error or throws fails
 // the test when it ends.
 func open(t *testing.T, size [2]int64) *tab {
 	t.Helper()
-	ctx, end := chromedp.NewContext(browser)
-	p := &tab{t, ctx}
+	ctx, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	p := &tab{t: t, ctx: ctx}
 	messages := chromedp.Console(ctx)
 	p.do(chromedp.EmulateViewport(size[0], size[1]))
 	var complaints []string
@@ -159,15 +166,15 @@ func (p *tab) violations() []violation {
 	return ask(p, chromedp.Evaluate[[]violation](run, chromedp.EvalAwaitPromise))
 }
 
-// accessible fails the test for each rule of axe-core that the page breaks.
-func (p *tab) accessible() {
+// accessible fails the test for each rule of axe-core that the page breaks; what names the page.
+func (p *tab) accessible(what string) {
 	p.t.Helper()
 	for _, v := range p.violations() {
 		var b strings.Builder
 		for _, node := range v.Nodes {
 			fmt.Fprintf(&b, "\n  %s\n    %s", node.HTML, strings.ReplaceAll(node.Summary, "\n", "\n    "))
 		}
-		p.t.Errorf("%s (%s): %s%s", v.ID, v.Impact, v.Help, b.String())
+		p.t.Errorf("%s: %s (%s): %s%s", what, v.ID, v.Impact, v.Help, b.String())
 	}
 }
 

@@ -47,7 +47,7 @@ func TestAGoodPageIsReadAndAccessibleInBothWindows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, size)
 			p.visit(page(t, `<p>One case file passes.</p>`))
-			p.accessible()
+			p.accessible(name)
 			p.picture("works-" + name)
 			if text := p.text(); !strings.Contains(text, "One case file passes.") {
 				t.Errorf("the page reads %q", text)

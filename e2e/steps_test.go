@@ -1,0 +1,208 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// press clicks what a selector finds and waits for the page that follows.
+func (p *tab) press(selector string) {
+	p.t.Helper()
+	p.follow(selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// follow does something that leads to another page.
+func (p *tab) follow(what string, step chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, step); err != nil {
+		p.t.Fatalf("%s leads nowhere: %v\n%.600s", what, err, p.text())
+	}
+}
+
+// choose clicks without leaving the page.
+func (p *tab) choose(selector string) {
+	p.t.Helper()
+	p.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// fill types a text into a field, in the place of what is there.
+func (p *tab) fill(name, text string) {
+	p.t.Helper()
+	field := fmt.Sprintf("main [name=%q]:not([type=hidden])", name)
+	p.do(chromedp.Focus(chromedp.CSS(field)), chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).value = ""`, field)), chromedp.KeyEvent(text))
+}
+
+// has reports whether something is on the page now.
+func (p *tab) has(selector string) bool {
+	p.t.Helper()
+	return ask(p, chromedp.Evaluate[bool](fmt.Sprintf("document.querySelector(%q) !== null", selector)))
+}
+
+// want fails the test unless something is on the page.
+func (p *tab) want(selector string) {
+	p.t.Helper()
+	if !p.has(selector) {
+		p.t.Fatalf("at %s there is no %s:\n%.1500s", p.path(), selector, p.text())
+	}
+}
+
+// read wants the page to show a text.
+func (p *tab) read(text string) {
+	p.t.Helper()
+	if !strings.Contains(strings.ToLower(p.text()), strings.ToLower(text)) {
+		p.t.Errorf("at %s nobody can read %q:\n%.1500s", p.path(), text, p.text())
+	}
+}
+
+func (p *tab) path() string {
+	p.t.Helper()
+	return ask(p, chromedp.Evaluate[string]("location.pathname"))
+}
+
+// withoutScripts turns JavaScript off for the pages to come.
+func (p *tab) withoutScripts() {
+	p.t.Helper()
+	if _, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		p.t.Fatal(err)
+	}
+	p.plain = true
+}
+
+// speak switches the pages to a language.
+func (p *tab) speak(language string) {
+	p.t.Helper()
+	if ask(p, chromedp.Evaluate[string]("document.documentElement.lang")) != language {
+		p.press(fmt.Sprintf("form.language button[value=%s]", language))
+	}
+	if got := ask(p, chromedp.Evaluate[string]("document.documentElement.lang")); got != language {
+		p.t.Fatalf("the page speaks %s, want %s", got, language)
+	}
+}
+
+// looks are the ways in which every page is looked at.
+var looks = []struct {
+	name, scheme string
+	size         [2]int64
+}{{"light-wide", "light", wide}, {"dark-wide", "dark", wide}, {"light-narrow", "light", narrow}, {"dark-narrow", "dark", narrow}}
+
+// inspect holds the page against axe-core in light and dark, wide and narrow, wants it to fit into the
+// narrow window, and takes a picture of each. Without JavaScript axe-core does not run either: the
+// journeys with it have looked at the same pages.
+func (p *tab) inspect(name string) {
+	p.t.Helper()
+	language := ask(p, chromedp.Evaluate[string]("document.documentElement.lang"))
+	if p.plain {
+		return
+	}
+	for _, look := range looks {
+		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}}
+		if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
+			p.t.Fatal(err)
+		}
+		p.do(chromedp.EmulateViewport(look.size[0], look.size[1]))
+		p.accessible(fmt.Sprintf("%s (%s, %s)", name, language, look.name))
+		if over := ask(p, chromedp.Evaluate[int64]("document.documentElement.scrollWidth - innerWidth")); over > 0 {
+			p.t.Errorf("%s (%s, %s) is %d pixels too wide", name, language, look.name, over)
+		}
+		p.picture(fmt.Sprintf("%s-%s-%s", name, language, look.name))
+	}
+	p.do(chromedp.EmulateViewport(wide[0], wide[1]))
+}
+
+// tabTo presses the tab key until something has the focus.
+func (p *tab) tabTo(selector string) {
+	p.t.Helper()
+	for range 80 {
+		p.do(chromedp.KeyEvent(kb.Tab))
+		if ask(p, chromedp.Evaluate[bool](fmt.Sprintf("document.activeElement.matches(%q)", selector))) {
+			return
+		}
+	}
+	p.t.Fatalf("the tab key does not reach %s", selector)
+}
+
+// signIn goes through the demo provider's page, as somebody who chooses herself.
+func (p *tab) signIn(login string) {
+	p.t.Helper()
+	p.visit(world.Base + "/sign-in")
+	p.press(".providers a.button")
+	p.fillAnywhere("demo_find", login)
+	p.press("form input[name=demo_find] ~ button")
+	p.press(fmt.Sprintf("button[name=login_hint][value=%q]", login))
+	p.want("section.who")
+}
+
+// fillAnywhere is fill for pages that are not ours.
+func (p *tab) fillAnywhere(name, text string) {
+	p.t.Helper()
+	p.do(chromedp.SendKeys(chromedp.CSS(fmt.Sprintf("[name=%q]:not([type=hidden])", name)), text))
+}
+
+// desk goes to the desk of the register for a purpose.
+func (p *tab) desk() {
+	p.t.Helper()
+	p.visit(world.Base + "/desk/" + register + "?purpose=emploi")
+	p.want("form.find")
+}
+
+// find looks for a person.
+func (p *tab) find(s sample) {
+	p.t.Helper()
+	p.desk()
+	p.type3(s.Surname, s.FirstName, s.BirthDate)
+	p.press("form.find button")
+}
+
+func (p *tab) type3(surname, first, born string) {
+	p.t.Helper()
+	p.fill("surname", surname)
+	p.fill("first_name", first)
+	p.fill("birth_date", born)
+}
+
+// way is how a journey is made.
+type way struct {
+	language string
+	scripts  bool
+}
+
+// The ways: in both languages, and without JavaScript.
+var (
+	inFrench  = way{"fr", true}
+	inEnglish = way{"en", true}
+	plain     = way{"fr", false}
+)
+
+func (w way) String() string {
+	if w.scripts {
+		return w.language
+	}
+	return w.language + " without JavaScript"
+}
+
+// journeys runs a test in each of the ways, each in a browser of its own.
+func journeys(t *testing.T, ways []way, journey func(t *testing.T, p *tab)) {
+	for _, w := range ways {
+		t.Run(w.String(), func(t *testing.T) {
+			p := open(t, wide)
+			if !w.scripts {
+				p.withoutScripts()
+			}
+			p.visit(world.Base + "/")
+			p.speak(w.language)
+			journey(t, p)
+		})
+	}
+}
+
+var everyWay = []way{inFrench, inEnglish, plain}
