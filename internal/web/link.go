@@ -17,6 +17,7 @@ import (
 type linkPage struct {
 	Desk     deskHead
 	Action   string
+	Purpose  string // chosen before; "" = Purposes asks for it
 	Purposes options
 	Kinds    options
 	Receiver input
@@ -68,7 +69,7 @@ func (s *Site) linkForm(q *query, p place) (linkPage, error) {
 		kinds = append(kinds, choice{id, Label{FR: words, EN: words}})
 	}
 	return linkPage{
-		Desk: p.head(), Sites: sites, Action: personPath(p.register.Code, q.PathValue("handle"), "link", ""),
+		Desk: p.head(), Sites: sites, Purpose: string(p.purpose.ID), Action: personPath(p.register.Code, q.PathValue("handle"), "link", ""),
 		Purposes: choose("purpose", q.t("person.purpose"), q.lang, string(p.purpose.ID), purposeChoices(p.purposes)),
 		Kinds:    choose("kind", q.t("link.kinds"), q.lang, q.field("kind"), kinds),
 		Receiver: input{ID: "receiver", Name: "receiver", Label: q.t("link.receiver"), Hint: q.t("link.receiver_hint"), Value: q.field("receiver"), Inputmode: "email", Autocomplete: "off", MaxLength: 254},

@@ -187,7 +187,7 @@ func sampleRaises(word Label, in input, group options, faults []fault, at time.T
 }
 
 func sampleLinks(desk deskHead, in input, group options, faults []fault, at time.Time) (forms, done []any) {
-	forms = []any{linkPage{Desk: desk, Purposes: group, Kinds: group, Receiver: in, Site: in, Ends: in, Sites: []Place{{Code: "x", Name: "x"}}, Faults: faults}}
+	forms = []any{linkPage{Desk: desk, Purposes: group, Kinds: group, Receiver: in, Site: in, Ends: in, Sites: []Place{{Code: "x", Name: "x"}}, Faults: faults}, linkPage{Desk: desk, Purpose: "x", Receiver: in, Site: in, Ends: in}}
 	for _, kind := range directory.MadeByAgents {
 		done = append(done, linkDonePage{Desk: desk, Kind: kind, Receipt: "x", Ends: at, Again: "/"})
 	}
