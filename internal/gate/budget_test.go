@@ -278,7 +278,10 @@ func (p *play) noteSearch(a act, out gate.SearchOutcome, at time.Time) {
 	p.diary.receipts = append(p.diary.receipts, out.Receipt)
 	p.refusals(out.Reasons)
 	own := len(out.Hits) > 0 && out.Hits[0].Relation == "caseload" && a.what == "search"
-	if stopped := slices.Contains(out.Reasons, ecluse.ReasonBudgetSearch); !own && !stopped {
+	answered := len(out.Hits) > 0 || slices.ContainsFunc(out.Reasons, func(r ecluse.Reason) bool {
+		return r == ecluse.ReasonPersonUnavailable || r == ecluse.ReasonSearchAmbiguous || r == ecluse.ReasonSearchTooBroad
+	})
+	if answered && !own {
 		p.diary.searches[a.who] = append(p.diary.searches[a.who], at)
 	}
 }

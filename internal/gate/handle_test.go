@@ -34,8 +34,8 @@ func TestAHandleOpensNothingElsewhere(t *testing.T) {
 		sport := w.AddSecondRegister(5)
 		anne, again, bob, sven := w.SignIn("anne"), w.SignIn("anne"), w.SignIn("bob"), w.SignIn("sven")
 		p := w.Persons["P001"]
-		mixed := anne
-		mixed.Session = bob.Session
+		mixed := bob
+		mixed.Session = anne.Session
 		before := height(t, w)
 		refused := func(what string, c signin.Caller, reg, handle string) {
 			t.Helper()
