@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -148,8 +149,8 @@ func advance(t *testing.T, by time.Duration) {
 	}
 }
 
-// ask for an account from the command line, as an access officer does beside the running server.
-func request(t *testing.T, officer, email string) {
+// request asks for an account from the command line, as an access officer does beside the server.
+func request(t *testing.T, officer string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "accounts.csv")
 	organisation, site := "", ""
@@ -158,7 +159,7 @@ func request(t *testing.T, officer, email string) {
 			organisation, site = i.Organisation, i.Site
 		}
 	}
-	text := fmt.Sprintf("email,given_name,usual_name,organisation,site,roles\n%s,Nina,Aubert,%s,%s,account_manager\n", email, organisation, site)
+	text := fmt.Sprintf("email,given_name,usual_name,organisation,site,roles\n%s,Nina,Aubert,%s,%s,account_manager\n", strings.ToLower(rand.Text())+"@demo.ecluse.test", organisation, site)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
