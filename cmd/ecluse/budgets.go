@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ecluse/internal/directory"
@@ -19,36 +20,41 @@ type budgetsCommand struct {
 type budgetsFlags struct {
 	configFlag
 	Register string `required:"" placeholder:"CODE" help:"Which register."`
-	Account  string `required:"" placeholder:"EMAIL" help:"Who runs this: an access officer or administrator of the body that operates the register."`
+	Account  string `required:"" placeholder:"EMAIL" help:"Who runs this: an access officer or administrator; it concerns the accounts of their own body."`
 }
 
-// open opens the installation and finds the register and the account.
-func (c budgetsFlags) open(s *surroundings) (n *node.Node, reg *register.Register, by directory.Actor, err error) {
-	if n, err = c.configFlag.open(s); err != nil {
+// open opens the installation and finds the register and the account. Close the Node.
+func (c budgetsFlags) open(s *surroundings) (*node.Node, *register.Register, directory.Actor, error) {
+	n, err := c.configFlag.open(s)
+	if err != nil {
+		return nil, nil, directory.Actor{}, err
+	}
+	reg, by, err := c.find(s, n)
+	if err != nil {
+		n.Close()
 		return nil, nil, by, err
 	}
-	defer func() {
-		if err != nil {
-			n.Close()
-		}
-	}()
-	reg, err = n.Registers.ByCode(s.Context, c.Register)
+	return n, reg, by, nil
+}
+
+func (c budgetsFlags) find(s *surroundings, n *node.Node) (*register.Register, directory.Actor, error) {
+	reg, err := n.Registers.ByCode(s.Context, c.Register)
 	if errors.Is(err, register.ErrUnknownRegister) {
-		return nil, nil, by, wrongUse(fmt.Errorf("there is no register %s", c.Register), "")
+		return nil, directory.Actor{}, wrongUse(fmt.Errorf("there is no register %s", c.Register), "")
 	}
 	if err != nil {
-		return nil, nil, by, err
+		return nil, directory.Actor{}, err
 	}
 	account, body, err := n.Directory.ByEmail(s.Context, strings.ToLower(c.Account))
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
-		return nil, nil, by, refused(fmt.Errorf("there is no account %s", c.Account), "")
+		return nil, directory.Actor{}, refused(fmt.Errorf("there is no account %s", c.Account), "")
 	case err != nil:
-		return nil, nil, by, err
-	case body.Code != operating(reg.Controllers):
-		return nil, nil, by, refused(fmt.Errorf("%s is not of the body that operates %s", c.Account, c.Register), "")
+		return nil, directory.Actor{}, err
+	case !slices.ContainsFunc(reg.Controllers, func(r register.Controller) bool { return r.ID == body.ID }):
+		return nil, directory.Actor{}, refused(fmt.Errorf("%s is of no body that answers for %s", c.Account, c.Register), "")
 	}
-	return n, reg, directory.Actor{Account: account.ID, CLI: operator()}, nil
+	return reg, directory.Actor{Account: account.ID, CLI: operator()}, nil
 }
 
 type budgetsObserveCommand struct {

@@ -22,12 +22,13 @@ const MaxObserveDays = 45
 // ErrDays: the number of days is not from 1 to MaxObserveDays.
 var ErrDays = fmt.Errorf("budgets are observed for 1 to %d days", MaxObserveDays)
 
-// Observation says that the budgets of a register are charged but stop nobody, while it runs: accounts'
-// and organisations' budgets only, never the breaker, and nothing that is not a budget. A missing, dead or
-// ended one means that they are enforced.
+// Observation says that the budgets of a register are charged but stop no account of one body, while it
+// runs: accounts' and organisations' budgets only, never the breaker, and nothing that is not a budget. A
+// missing, dead or ended one means that they are enforced. Joint controllers each decide for their own
+// accounts.
 type Observation struct {
 	Register    ecluse.RegisterID
-	Controller  ecluse.ControllerID // counts only if it operates the register
+	Controller  ecluse.ControllerID // whose accounts it concerns, and whose officers approved it
 	RequestedBy ecluse.AccountID
 	ApprovedBy  ecluse.AccountID
 	Starts      time.Time
@@ -117,7 +118,7 @@ func (d *Directory) Enforce(ctx context.Context, by Actor, reg ecluse.RegisterID
 			return fmt.Errorf("enforce budgets: %w", ErrDualControl)
 		}
 		for _, o := range s.Observations {
-			if o.Register == reg && o.Controller == s.Controller.ID && o.Runs(d.now()) {
+			if o.Register == reg && o.Runs(d.now()) {
 				return d.enforce(ctx, by, s, o)
 			}
 		}
@@ -140,14 +141,14 @@ func (d *Directory) enforce(ctx context.Context, by Actor, s Standing, o Observa
 	return nil
 }
 
-// readObservations reads which registers' budgets are observed. Dead rows count for nothing.
+// readObservations reads which registers' budgets the account's body has observed. Dead rows count for nothing.
 func (d *Directory) readObservations(ctx context.Context, s *Standing) error {
 	list, err := d.rows.Observations(ctx)
 	if err != nil {
 		return fmt.Errorf("read the observations: %w", err)
 	}
 	for _, o := range list {
-		if o.Ends.After(s.read) && d.valid(observationDomain, int64(o.Register), o.MAC, o.canonical()) {
+		if o.Controller == s.Account.Controller && o.Ends.After(s.read) && d.valid(observationDomain, int64(o.Register), o.MAC, o.canonical()) {
 			s.Observations = append(s.Observations, o)
 		}
 	}

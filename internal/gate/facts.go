@@ -225,14 +225,10 @@ func charge(s directory.Standing, reg *register.Register, act budget.Act, l budg
 	}
 }
 
-// observed reports whether the register's budgets stop nobody at an instant: whoever operates it had
-// that approved.
+// observed reports whether the register's budgets do not stop the account at an instant: its own body had
+// that approved. An account of another body has no mandate there to begin with (mandates).
 func observed(s directory.Standing, reg *register.Register, at time.Time) bool {
-	return slices.ContainsFunc(s.Observations, func(o directory.Observation) bool {
-		return o.Register == reg.ID && o.Runs(at) && slices.ContainsFunc(reg.Controllers, func(c register.Controller) bool {
-			return c.ID == o.Controller && c.Has("operates")
-		})
-	})
+	return slices.ContainsFunc(s.Observations, func(o directory.Observation) bool { return o.Register == reg.ID && o.Runs(at) })
 }
 
 // limitsAt are the limits of an account in a register: the highest of its running mandates there, zero

@@ -450,8 +450,8 @@ func TestAnObservationWrittenAroundTheProgramIsNone(t *testing.T) {
 	})
 }
 
-// A register is operated by one body: the approval of another one's officers does not touch it.
-func TestOnlyWhoOperatesTheRegisterHasItObserved(t *testing.T) {
+// Each body decides for its own accounts: what another one's officers approve does not touch them.
+func TestOnlyOnesOwnBodyHasBudgetsObserved(t *testing.T) {
 	w := nodetest.New(t, storetest.SQLite(t), nil)
 	w.AddSecondRegister(20)
 	w.SetLimits(`{"new_24h": 0}`)

@@ -21,7 +21,7 @@ func (j joinedGate) MakeLink(ctx context.Context, r LinkRequest) (LinkOutcome, e
 	return LinkOutcome{Allowed: out.Allowed, Reasons: out.Reasons, Receipt: out.Receipt, Ends: out.Ends, Readings: out.Readings}, err
 }
 
-// observed are the registers of the caller's own body whose budgets stop nobody.
+// observed are the registers of the caller's own body whose budgets stop none of its accounts.
 func (j joinedDirectory) observed(ctx context.Context, s directory.Standing) ([]Observed, error) {
 	var list []Observed
 	for _, o := range s.Observations {
@@ -32,9 +32,7 @@ func (j joinedDirectory) observed(ctx context.Context, s directory.Standing) ([]
 		if err != nil {
 			return nil, err
 		}
-		operates := slices.ContainsFunc(reg.Controllers, func(c register.Controller) bool { return c.ID == o.Controller && c.Has("operates") })
-		mine := slices.ContainsFunc(reg.Controllers, func(c register.Controller) bool { return c.ID == s.Account.Controller })
-		if operates && mine {
+		if slices.ContainsFunc(reg.Controllers, func(c register.Controller) bool { return c.ID == s.Account.Controller }) {
 			list = append(list, Observed{Register: reg.Schema.Label, Until: o.Ends})
 		}
 	}

@@ -155,7 +155,7 @@ CREATE INDEX raises_account ON raises (account_id, ends);
 
 CREATE TABLE observations (                -- budgets observed instead of enforced, for going live
     register_id   BIGINT NOT NULL,
-    controller_id BIGINT NOT NULL,         -- counts only where it operates the register
+    controller_id BIGINT NOT NULL,         -- whose accounts it concerns
     requested_by  BIGINT NOT NULL,
     approved_by   BIGINT NOT NULL,
     starts        BIGINT NOT NULL,
