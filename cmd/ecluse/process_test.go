@@ -192,6 +192,7 @@ func signIn(t testing.TB, base, login string) *desk {
 
 // page is an answer, redirects followed.
 type page struct {
+	url    string
 	status int
 	path   string
 	body   string
@@ -227,7 +228,7 @@ func (d *desk) try(ctx context.Context, method, path, kind string, body io.Reade
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	return page{status: answer.StatusCode, path: answer.Request.URL.Path, body: string(text)}, err
+	return page{url: answer.Request.URL.String(), status: answer.StatusCode, path: answer.Request.URL.Path, body: string(text)}, err
 }
 
 // call asks the API and wants the status.
