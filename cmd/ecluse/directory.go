@@ -34,7 +34,7 @@ func (c directoryImportCommand) Run(s *surroundings) error {
 	if err != nil {
 		return err
 	}
-	change, err := roster.Read(s.Context, n.Registers, body, c.Files...)
+	change, err := roster.Read(s.Context, n.Registers, body, s.Now(), c.Files...)
 	if err != nil {
 		return wrongUse(err, "nothing was asked for; mend the files and run it again")
 	}
@@ -77,7 +77,7 @@ func (c directoryImportCommand) requester(s *surroundings, n *node.Node) (direct
 	if err != nil {
 		return directory.Actor{}, "", refused(fmt.Errorf("there is no account %s", c.Account), "ecluse directory invitations lists accounts that nobody has used yet")
 	}
-	return directory.Actor{Account: account.ID, CLI: operator()}, body.Code, nil
+	return directory.Actor{Account: account.ID, CLI: operator(), Assured: true, Strong: true}, body.Code, nil
 }
 
 func printSummary(s *surroundings, d directory.Summary) error {
@@ -86,7 +86,7 @@ func printSummary(s *surroundings, d directory.Summary) error {
 	for _, part := range []struct {
 		name  string
 		lines []directory.Line
-	}{{"organisations", d.Organisations}, {"agreements", d.Agreements}, {"accounts", d.Accounts}} {
+	}{{"organisations", d.Organisations}, {"agreements", d.Agreements}, {"accounts", d.Accounts}, {"links", d.Receivers}} {
 		for i, l := range part.lines {
 			if i == 20 {
 				fmt.Fprintf(s.Out, "  … and %d more %s\n", len(part.lines)-i, part.name)

@@ -139,7 +139,7 @@ func lowerLimits(ctx context.Context, d *demo.Demo, limits string) error {
 		if err != nil {
 			return err
 		}
-		officers = append(officers, directory.Actor{Account: account.ID, CLI: "test"})
+		officers = append(officers, directory.Actor{Account: account.ID, CLI: "test", Assured: true, Strong: true})
 	}
 	approval, err := d.Node.Directory.Request(ctx, officers[0], c)
 	if err != nil {

@@ -40,7 +40,7 @@ func (d *Demo) populate(ctx context.Context, p *generate.Population, o Options) 
 	if err != nil {
 		return err
 	}
-	return d.Node.Directory.Decide(ctx, directory.Actor{Account: officers[1], CLI: "demo"}, approval.ID, true)
+	return d.Node.Directory.Decide(ctx, directory.Actor{Account: officers[1], CLI: "demo", Assured: true, Strong: true}, approval.ID, true)
 }
 
 func (o Options) step(what string, done float64) {

@@ -17,6 +17,7 @@ import (
 
 // Tx is what a directory change needs of its transaction. *store.Tx implements it.
 type Tx interface {
+	Reads
 	InsertApproval(ctx context.Context, a Approval) error
 	// DecideApproval moves a pending request on: ErrDecided if it is not pending any more.
 	DecideApproval(ctx context.Context, id ecluse.ApprovalID, by ecluse.AccountID, state string, at time.Time) error
@@ -38,111 +39,251 @@ type applied struct {
 	approver ecluse.AccountID
 }
 
-// apply writes organisations, agreements, accounts and grants, all or none.
-func (d *Directory) apply(ctx context.Context, tx ledger.Tx, e *ledger.Entry, c applied) error {
-	// Read outside the transaction, under its lock: nobody else changes the directory meanwhile.
-	have, err := d.snapshot(ctx, c.approval.Controller)
+// Errors of changes, beside ErrNotFound and ErrDead.
+var (
+	// ErrIdentity: an account has another identity than the change says.
+	ErrIdentity = errors.New("an account keeps the identity it has: end it and ask for a new one")
+	// ErrLinkLife: a link is of no known kind, or runs longer than its kind may.
+	ErrLinkLife = errors.New("a link runs longer than its kind may, or its kind is unknown")
+)
+
+// apply writes organisations, agreements, accounts and grants, all or none, and only if the diff is still
+// the one that the approver was shown: ErrChanged.
+func (d *Directory) apply(ctx context.Context, tx ledger.Tx, e *ledger.Entry, controller Controller, c applied) error {
+	w := &writer{directory: d, tx: tx, at: e.At, entry: e.N, change: c}
+	summary, err := w.run(ctx, tx.(Tx), controller)
 	if err != nil {
 		return err
 	}
-	w := &writer{directory: d, tx: tx, entry: e, change: c, have: have}
-	for _, step := range []func(context.Context) error{w.organisations, w.agreements, w.accounts} {
-		if err := step(ctx); err != nil {
-			return err
-		}
+	if text, err := encode(summary); err != nil || text != c.approval.Summary {
+		return errors.Join(err, whenNil(err, ErrChanged))
 	}
 	return nil
 }
 
-// writer turns a change into rows.
+// writer turns a change into rows, and each row that differs from what is there into a line of the diff.
+// The same code makes the diff that is shown and the rows that are written.
 type writer struct {
 	directory *Directory
-	tx        ledger.Tx
-	entry     *ledger.Entry
+	tx        ledger.Tx // nil: nothing is written
+	at        time.Time
+	entry     ecluse.EntryNumber
 	change    applied
 	have      snapshot
+	summary   Summary
+	allotted  int64 // without a transaction, new rows have numbers below 0
 }
 
-func (w *writer) rows() Tx { return w.tx.(Tx) }
+func (w *writer) run(ctx context.Context, from Reads, controller Controller) (Summary, error) {
+	w.summary = Summary{
+		Controller: controller.Name, Organisations: []Line{}, Agreements: []Line{}, Accounts: []Line{}, Receivers: []Line{}, Warnings: []string{},
+	}
+	var err error
+	if w.have, err = w.directory.snapshot(ctx, from, controller.ID); err != nil {
+		return w.summary, err
+	}
+	w.warn()
+	for _, step := range []func(context.Context) error{w.organisations, w.agreements, w.accounts, w.links} {
+		if err := step(ctx); err != nil {
+			return w.summary, err
+		}
+	}
+	return w.summary, nil
+}
+
+func (w *writer) warn() {
+	for _, a := range w.change.Agreements {
+		if slices.Contains(strings.Fields(a.Territory), "*") {
+			w.summary.Warnings = append(w.summary.Warnings, "whole_territory "+a.Organisation)
+		}
+	}
+	if w.change.Installation {
+		w.summary.Warnings = append(w.summary.Warnings, fmt.Sprintf("installation %d", len(w.change.Accounts)))
+	}
+	w.summary.Warnings = append(w.summary.Warnings, w.have.newDomains(w.change.Accounts)...)
+}
+
+func (w *writer) allot() int64 {
+	if w.tx != nil {
+		return w.tx.Allot(1)
+	}
+	w.allotted--
+	return w.allotted
+}
+
+// put writes a row if its cells differ from those of the old one (nil: it is new), and adds its line:
+// nothing is written without one.
+func (w *writer) put(lines *[]Line, name string, ended bool, old, next []cell, write func(Tx) error) error {
+	line := Line{Op: "changed", Name: name, Detail: differences(old, next)}
+	if line.Detail == "" {
+		return nil
+	}
+	switch {
+	case ended:
+		line.Op = "ended"
+	case old == nil:
+		line.Op = "new"
+	}
+	*lines = append(*lines, line)
+	if w.tx == nil {
+		return nil
+	}
+	return write(w.tx.(Tx))
+}
 
 func (w *writer) organisations(ctx context.Context) error {
 	for _, c := range w.change.Organisations {
-		o := w.have.organisations[c.Code]
-		if o.ID == 0 {
-			o.ID = ecluse.OrganisationID(w.tx.Allot(1))
-		}
-		o.Controller, o.Code, o.Kind, o.SIRET, o.Name = w.change.approval.Controller, c.Code, c.Kind, c.SIRET, c.Name
-		o.Territory, o.Phone, o.State = c.Territory, c.Phone, c.State
-		if c.Parent != "" {
-			parent, ok := w.have.organisations[c.Parent]
-			if !ok {
-				return fmt.Errorf("site %s: its organisation %s: %w", c.Code, c.Parent, ErrNotFound)
-			}
-			o.Parent = parent.ID
-		}
-		if err := w.rows().PutOrganisation(ctx, o); err != nil {
+		if err := w.organisation(ctx, c); err != nil {
 			return err
 		}
-		w.have.organisations[c.Code], w.have.byID[o.ID] = o, o
 	}
 	return nil
+}
+
+// organisation: an empty Parent leaves a site where it is.
+func (w *writer) organisation(ctx context.Context, c OrganisationChange) error {
+	var before []cell
+	o, known := w.have.organisations[c.Code]
+	was := o.State
+	if known {
+		before = w.organisationCells(o)
+	} else {
+		o.ID = ecluse.OrganisationID(w.allot())
+	}
+	o.Controller, o.Code, o.Kind, o.SIRET, o.Name = w.change.approval.Controller, c.Code, c.Kind, c.SIRET, c.Name
+	o.Territory, o.Phone, o.State = c.Territory, c.Phone, c.State
+	if c.Parent != "" {
+		parent, ok := w.have.organisations[c.Parent]
+		if !ok || parent.ID == o.ID {
+			return fmt.Errorf("site %s: its organisation %s: %w", c.Code, c.Parent, ErrNotFound)
+		}
+		o.Parent = parent.ID
+	}
+	w.have.organisations[c.Code], w.have.byID[o.ID] = o, o
+	return w.put(&w.summary.Organisations, o.Name, o.State == Ended && was != Ended, before, w.organisationCells(o), func(tx Tx) error {
+		return tx.PutOrganisation(ctx, o)
+	})
 }
 
 func (w *writer) agreements(ctx context.Context) error {
 	for _, c := range w.change.Agreements {
-		o, ok := w.have.organisations[c.Organisation]
-		if !ok {
-			return fmt.Errorf("agreement %s: organisation %s: %w", c.Code, c.Organisation, ErrNotFound)
-		}
-		a, known := w.have.agreement(c)
-		if !known {
-			a.ID = ecluse.AgreementID(w.tx.Allot(1))
-		}
-		a.Organisation, a.Register, a.Code, a.Purposes, a.Fields = o.ID, c.Register, c.Code, strings.Join(c.Purposes, " "), c.Fields
-		a.Territory, a.Limits, a.Starts, a.Ends, a.State, a.Entry = c.Territory, c.Limits, c.Starts, c.Ends, c.State, w.entry.N
-		a.MAC = w.directory.keys.MAC(agreementDomain, a.canonical())
-		if err := w.rows().PutAgreement(ctx, a); err != nil {
+		if err := w.agreement(ctx, c); err != nil {
 			return err
-		}
-		if !known {
-			w.have.agreements = append(w.have.agreements, a)
 		}
 	}
 	return nil
 }
 
+func (w *writer) agreement(ctx context.Context, c AgreementChange) error {
+	o, ok := w.have.organisations[c.Organisation]
+	if !ok {
+		return fmt.Errorf("agreement %s: organisation %s: %w", c.Code, c.Organisation, ErrNotFound)
+	}
+	if code, _, err := w.directory.names(ctx, c.Register, 0); err != nil || w.directory.fields != nil && code != c.RegisterCode {
+		return fmt.Errorf("agreement %s: its register %s: %w", c.Code, c.RegisterCode, errors.Join(err, whenNil(err, ErrNotFound)))
+	}
+	var a Agreement
+	var before []cell
+	var err error
+	i := w.have.agreement(c)
+	if i >= 0 {
+		a = w.have.agreements[i]
+		if !w.directory.valid(agreementDomain, int64(a.ID), a.MAC, a.canonical()) {
+			return fmt.Errorf("agreement %d: %w", a.ID, ErrDead)
+		}
+		if before, err = w.agreementCells(ctx, a); err != nil {
+			return err
+		}
+	} else {
+		a.ID, i = ecluse.AgreementID(w.allot()), len(w.have.agreements)
+		w.have.agreements = append(w.have.agreements, a)
+	}
+	was := a.State
+	a.Organisation, a.Register, a.Code, a.Purposes, a.Fields = o.ID, c.Register, c.Code, strings.Join(c.Purposes, " "), c.Fields
+	a.Territory, a.Limits, a.Starts, a.Ends, a.State, a.Entry = c.Territory, c.Limits, c.Starts, c.Ends, c.State, w.entry
+	a.MAC = w.directory.keys.MAC(agreementDomain, a.canonical())
+	w.have.agreements[i] = a
+	after, err := w.agreementCells(ctx, a)
+	if err != nil {
+		return err
+	}
+	return w.put(&w.summary.Agreements, c.Organisation+" "+c.Code, a.State == Ended && was != Ended, before, after, func(tx Tx) error {
+		return tx.PutAgreement(ctx, a)
+	})
+}
+
 func (w *writer) accounts(ctx context.Context) error {
 	for _, c := range w.change.Accounts {
-		a, known := w.have.accounts[c.Email]
-		if !known && c.State == Ended {
-			continue // it was ended before
-		}
-		if !known {
-			a = w.newAccount(c)
-		}
-		a.GivenName, a.UsualName, a.Ends, a.Entry = c.GivenName, c.UsualName, c.Ends, w.entry.N
-		if c.State == Ended {
-			a.State = Ended
-		}
-		if err := w.place(c, &a); err != nil {
+		if err := w.account(ctx, c); err != nil {
 			return err
 		}
-		if err := w.save(ctx, a, !known); err != nil {
+	}
+	return nil
+}
+
+func (w *writer) account(ctx context.Context, c AccountChange) error {
+	a, known := w.have.accounts[c.Email]
+	if !known && c.State == Ended {
+		return nil // it was ended before
+	}
+	var before []cell
+	if known {
+		if err := w.checkKnown(a, c); err != nil {
 			return err
 		}
-		if err := w.grants(ctx, c, a); err != nil {
+		var err error
+		if before, err = w.accountCells(ctx, a, w.have.grants[a.ID]); err != nil {
 			return err
 		}
-		w.have.accounts[c.Email] = a
+	} else {
+		a = w.newAccount(c)
+	}
+	a.GivenName, a.UsualName, a.Ends, a.Entry = c.GivenName, c.UsualName, c.Ends, w.entry
+	if c.State == Ended {
+		a.State = Ended
+	}
+	if err := w.place(c, &a); err != nil {
+		return err
+	}
+	grants, changed, err := w.grants(c, a)
+	if err != nil {
+		return err
+	}
+	after, err := w.accountCells(ctx, a, grants)
+	if err != nil {
+		return err
+	}
+	a.MAC = w.directory.keys.MAC(accountDomain, a.canonical())
+	w.have.accounts[c.Email], w.have.grants[a.ID] = a, grants
+	if a.State == Ended {
+		delete(w.have.accounts, c.Email)
+	}
+	return w.put(&w.summary.Accounts, a.Name(), a.State == Ended, before, after, func(tx Tx) error {
+		return w.save(ctx, tx, a, !known, changed)
+	})
+}
+
+// checkKnown refuses to change what was written around the program, and whom an account belongs to.
+func (w *writer) checkKnown(a Account, c AccountChange) error {
+	if err := w.directory.checkAccount(a); err != nil {
+		return err
+	}
+	for _, g := range w.have.grants[a.ID] {
+		if !w.directory.valid(grantDomain, int64(g.Account), g.MAC, g.canonical()) {
+			return fmt.Errorf("a grant of account %d: %w", a.ID, ErrDead)
+		}
+	}
+	if (c.IDP != "" || c.Sub != "") && (c.IDP != a.IDP || c.Sub != a.Sub) {
+		return fmt.Errorf("account %d: %w", a.ID, ErrIdentity)
 	}
 	return nil
 }
 
 func (w *writer) newAccount(c AccountChange) Account {
 	a := Account{
-		ID: ecluse.AccountID(w.tx.Allot(1)), Controller: w.change.approval.Controller, Kind: "agent", State: Invited, Email: c.Email,
+		ID: ecluse.AccountID(w.allot()), Controller: w.change.approval.Controller, Kind: "agent", State: Invited, Email: c.Email,
 		RequestedBy: w.change.approval.RequestedBy, ApprovedBy: w.change.approver, Installed: w.change.Installation,
-		Created: w.entry.At, Starts: w.entry.At, IDP: c.IDP, Sub: c.Sub,
+		Created: w.at, Starts: w.at, IDP: c.IDP, Sub: c.Sub,
 	}
 	if c.Sub != "" {
 		a.State = Active
@@ -153,7 +294,7 @@ func (w *writer) newAccount(c AccountChange) Account {
 	return a
 }
 
-// place puts an account into its organisation and site.
+// place puts an account into its organisation and site; what is empty leaves it where it is.
 func (w *writer) place(c AccountChange, a *Account) error {
 	if c.Organisation == "" {
 		return nil
@@ -162,7 +303,9 @@ func (w *writer) place(c AccountChange, a *Account) error {
 	if !ok || o.Parent != 0 {
 		return fmt.Errorf("an account's organisation %s: %w", c.Organisation, ErrNotFound)
 	}
-	a.Organisation = o.ID
+	if a.Organisation != o.ID {
+		a.Organisation, a.Site = o.ID, 0
+	}
 	if c.Site == "" {
 		return nil
 	}
@@ -174,42 +317,125 @@ func (w *writer) place(c AccountChange, a *Account) error {
 	return nil
 }
 
-func (w *writer) save(ctx context.Context, a Account, fresh bool) error {
-	a.MAC = w.directory.keys.MAC(accountDomain, a.canonical())
-	if err := w.rows().PutAccount(ctx, a); err != nil {
+func (w *writer) save(ctx context.Context, tx Tx, a Account, fresh bool, grants []Grant) error {
+	if err := tx.PutAccount(ctx, a); err != nil {
 		return err
+	}
+	for _, g := range grants {
+		if err := tx.PutGrant(ctx, g); err != nil {
+			return err
+		}
 	}
 	if !fresh || a.State != Invited {
 		return nil
 	}
-	return w.rows().InsertInvitation(ctx, w.directory.invitation(a, w.entry.At))
+	return tx.InsertInvitation(ctx, w.directory.invitation(a, w.at))
 }
 
-func (w *writer) grants(ctx context.Context, c AccountChange, a Account) error {
-	for _, role := range c.Roles {
-		agreements := []ecluse.AgreementID{0}
-		if role == ecluse.RoleAgent {
-			agreements = agreements[:0]
-			for _, code := range c.Agreements {
-				i := slices.IndexFunc(w.have.agreements, func(g Agreement) bool { return g.Organisation == a.Organisation && g.Code == code })
-				if i < 0 {
-					return fmt.Errorf("an account's agreement %s: %w", code, ErrNotFound)
-				}
-				agreements = append(agreements, w.have.agreements[i].ID)
-			}
-		}
-		for _, id := range agreements {
-			g := Grant{
-				Account: a.ID, Agreement: id, Role: role, RequestedBy: w.change.approval.RequestedBy, ApprovedBy: w.change.approver,
-				Created: w.entry.At, Ends: c.Ends, Entry: w.entry.N,
-			}
-			g.MAC = w.directory.keys.MAC(grantDomain, g.canonical())
-			if err := w.rows().PutGrant(ctx, g); err != nil {
-				return err
-			}
+// runs reports whether a grant is in force at an instant.
+func (g Grant) runs(at time.Time) bool { return g.Ends.IsZero() || at.Before(g.Ends) }
+
+// grants are those that an account has after a change, and which of them are new or other than before.
+// What a change does not name any more ends now; an ended account keeps what it had.
+func (w *writer) grants(c AccountChange, a Account) (all, changed []Grant, err error) {
+	all = slices.Clone(w.have.grants[a.ID])
+	if a.State == Ended {
+		return all, nil, nil
+	}
+	wanted, err := w.wanted(c, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	same := func(g Grant) func(Grant) bool {
+		return func(o Grant) bool { return o.Role == g.Role && o.Agreement == g.Agreement }
+	}
+	for i, g := range all {
+		if g.runs(w.at) && !slices.ContainsFunc(wanted, same(g)) {
+			all[i].Ends = w.at
+			changed = append(changed, w.granted(&all[i]))
 		}
 	}
+	for _, g := range wanted {
+		i := slices.IndexFunc(all, same(g))
+		if i < 0 {
+			i, all = len(all), append(all, g)
+		} else if all[i].Ends.Equal(g.Ends) {
+			continue
+		} else if all[i].runs(w.at) {
+			g.Created = all[i].Created
+		}
+		all[i] = g
+		changed = append(changed, w.granted(&all[i]))
+	}
+	return all, changed, nil
+}
+
+// granted signs a grant for this change.
+func (w *writer) granted(g *Grant) Grant {
+	g.RequestedBy, g.ApprovedBy, g.Entry = w.change.approval.RequestedBy, w.change.approver, w.entry
+	g.MAC = w.directory.keys.MAC(grantDomain, g.canonical())
+	return *g
+}
+
+// wanted are the grants that a change names.
+func (w *writer) wanted(c AccountChange, a Account) ([]Grant, error) {
+	var list []Grant
+	for _, role := range c.Roles {
+		g := Grant{Account: a.ID, Role: role, Created: w.at, Ends: c.Ends}
+		if role != ecluse.RoleAgent {
+			list = append(list, g)
+			continue
+		}
+		for _, code := range c.Agreements {
+			i := slices.IndexFunc(w.have.agreements, func(g Agreement) bool { return g.Organisation == a.Organisation && g.Code == code })
+			if i < 0 {
+				return nil, fmt.Errorf("an account's agreement %s: %w", code, ErrNotFound)
+			}
+			found := w.have.agreements[i]
+			if !w.directory.valid(agreementDomain, int64(found.ID), found.MAC, found.canonical()) {
+				return nil, fmt.Errorf("agreement %d: %w", found.ID, ErrDead)
+			}
+			g.Agreement = found.ID
+			list = append(list, g)
+		}
+	}
+	return list, nil
+}
+
+// links are counted here and made later, in chunks.
+func (w *writer) links(ctx context.Context) error {
+	var to receivers
+	persons := map[ecluse.PersonID]bool{}
+	for _, c := range w.change.Links {
+		l, err := w.directory.link(w.have, c)
+		if err != nil {
+			return err
+		}
+		longest, ok := LinkKinds[c.Kind]
+		if starts := begins(c.Starts, w.at); !ok || l.Ends.Sub(starts) > longest {
+			return fmt.Errorf("a link of kind %s: %w", plain(c.Kind), ErrLinkLife)
+		}
+		register, _, err := w.directory.names(ctx, c.Register, 0)
+		if err != nil {
+			return err
+		}
+		key, name := c.Account, w.have.accounts[c.Account].Name()
+		if c.Account == "" {
+			key, name = c.Site, w.have.organisations[c.Site].Name
+		}
+		to.add(key, name, register, c)
+		persons[c.Person] = true
+	}
+	w.summary.Links, w.summary.LinkedPersons, w.summary.Receivers = len(w.change.Links), len(persons), to.lines()
 	return nil
+}
+
+// begins is when a link begins: as written, or when it is made.
+func begins(written, made time.Time) time.Time {
+	if written.IsZero() {
+		return made
+	}
+	return written
 }
 
 // LinkChunk is how many links of a batch one transaction makes.
@@ -226,7 +452,7 @@ func (d *Directory) applyLinks(ctx context.Context, id ecluse.ApprovalID, c Chan
 	if err != nil {
 		return err
 	}
-	have, err := d.snapshot(ctx, controller.ID)
+	have, err := d.snapshot(ctx, d.rows, controller.ID)
 	if err != nil {
 		return err
 	}
@@ -246,8 +472,8 @@ func (d *Directory) applyLinks(ctx context.Context, id ecluse.ApprovalID, c Chan
 	}
 }
 
-// applyChunk makes a chunk if the batch still stands where it begins. The row is read outside the
-// transaction, under its lock; two of one process never meet in one transaction.
+// applyChunk makes a chunk if the batch still stands where it begins. Two of one process never meet in one
+// transaction.
 func (d *Directory) applyChunk(ctx context.Context, id ecluse.ApprovalID, have snapshot, changes []LinkChange, from int) error {
 	d.chunk.Lock()
 	defer d.chunk.Unlock()
@@ -260,12 +486,12 @@ func (d *Directory) applyChunk(ctx context.Context, id ecluse.ApprovalID, have s
 		Kind: ledger.KindDirectory, Revision: ledger.AnyRevision,
 		Detail: ledger.Detail{What: "links", Subject: int64(id), Digest: digest[:], Hits: len(changes)},
 		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-			if job, err := d.rows.Approval(ctx, id); err != nil || int(job.Subject) != from {
+			if job, err := tx.(Tx).Approval(ctx, id); err != nil || int(job.Subject) != from {
 				return errors.Join(err, whenNil(err, errMoved))
 			}
 			links := make([]Link, 0, len(changes))
 			for _, c := range changes {
-				l, err := have.link(c)
+				l, err := d.link(have, c)
 				if err != nil {
 					return err
 				}
@@ -278,24 +504,6 @@ func (d *Directory) applyChunk(ctx context.Context, id ecluse.ApprovalID, have s
 		},
 	})
 	return err
-}
-
-func (s snapshot) link(c LinkChange) (Link, error) {
-	l := Link{Register: c.Register, Person: c.Person, Kind: c.Kind, Starts: c.Starts, Ends: c.Ends}
-	if c.Account != "" {
-		a, ok := s.accounts[c.Account]
-		if !ok {
-			return l, fmt.Errorf("a link's account: %w", ErrNotFound)
-		}
-		l.Account, l.Site, l.Organisation = a.ID, a.Site, a.Organisation
-		return l, nil
-	}
-	site, ok := s.organisations[c.Site]
-	if !ok || site.Parent == 0 {
-		return l, fmt.Errorf("a link's site %s: %w", c.Site, ErrNotFound)
-	}
-	l.Site, l.Organisation = site.ID, site.Parent
-	return l, nil
 }
 
 // ResumeLinks goes on with approved batches that an interruption left half applied. One that cannot go

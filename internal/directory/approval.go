@@ -19,6 +19,12 @@ var (
 	ErrDualControl = errors.New("a second, different access officer has to decide this")
 	// ErrDecided: somebody decided it before, or it expired.
 	ErrDecided = errors.New("this request is no longer pending")
+	// ErrChanged: approving it would not do what was shown any more.
+	ErrChanged = errors.New("the directory changed since this was asked: ask again")
+	// ErrWeak: the session was not opened with a means of sign-in strong enough for this.
+	ErrWeak = errors.New("this needs a stronger means of sign-in")
+	// ErrInactive: the account is suspended or ended.
+	ErrInactive = errors.New("this account may not act at present")
 	// ErrOfficers: fewer than two access officers have signed in; until then nothing can be approved.
 	ErrOfficers = errors.New("two access officers must have signed in before anything can be approved")
 )
@@ -44,6 +50,8 @@ type Approval struct {
 	DecidedAt   time.Time
 	State       string // pending, approved, refused
 	Expires     time.Time
+	Session     ecluse.SessionID // that it was asked from, 0 for commands
+	Device      string
 }
 
 // Diff is what the approver is shown.
@@ -56,8 +64,6 @@ func (a Approval) Diff() (Summary, error) {
 // ApprovalRows reads requests.
 type ApprovalRows interface {
 	Approvals(ctx context.Context, c ecluse.ControllerID, state string) ([]Approval, error)
-	Approval(ctx context.Context, id ecluse.ApprovalID) (Approval, error) // ErrNotFound
-
 }
 
 // Actor is who asks for or decides something.
@@ -65,6 +71,9 @@ type Actor struct {
 	Account ecluse.AccountID
 	Session ecluse.SessionID
 	CLI     string // cli:user@host, for commands
+	Device  string // number of the browser, "" for commands
+	Assured bool   // signed in by a means that the provider's configuration accepts
+	Strong  bool   // by one that it calls strong
 }
 
 // Request asks for a directory import on behalf of an account of the controller (access officer or
@@ -94,7 +103,7 @@ func (d *Directory) request(ctx context.Context, by Actor, c Change) (Approval, 
 
 // file writes a request down: change is what takes effect, summary what the approver is shown.
 func (d *Directory) file(ctx context.Context, by Actor, s Standing, kind string, change any, summary Summary) (Approval, error) {
-	a := Approval{Controller: s.Controller.ID, Kind: kind, RequestedBy: by.Account, Requester: s.Account.Name() + " " + by.CLI, State: "pending"}
+	a := Approval{Controller: s.Controller.ID, Kind: kind, RequestedBy: by.Account, Requester: s.Account.Name() + " " + by.CLI, State: "pending", Session: by.Session, Device: by.Device}
 	body, err1 := encode(change)
 	text, err2 := encode(summary)
 	if err := errors.Join(err1, err2); err != nil {
@@ -123,6 +132,9 @@ func (d *Directory) Approvals(ctx context.Context, by Actor) ([]Approval, error)
 	if err != nil || !s.Has(ecluse.RoleAccessOfficer) {
 		return nil, errors.Join(err, whenNil(err, ErrNotFound))
 	}
+	if s.Account.over(d.now()) {
+		return nil, ErrInactive
+	}
 	return d.rows.Approvals(ctx, s.Controller.ID, "pending")
 }
 
@@ -143,13 +155,16 @@ func (d *Directory) Approval(ctx context.Context, by Actor, id ecluse.ApprovalID
 	if !s.Has(ecluse.RoleAccessOfficer) {
 		return Approval{}, ErrNotFound
 	}
+	if s.Account.over(d.now()) {
+		return Approval{}, ErrInactive
+	}
 	return d.approval(ctx, s.Controller.ID, id)
 }
 
 // Decide approves or refuses a request: the one choke point of the four eyes. What was asked takes
 // effect in the transaction that appends the decision; links of a large batch follow in transactions
 // of LinkChunk each, and ResumeLinks goes on with them after an interruption. Errors: ErrNotFound,
-// ErrDualControl, ErrDecided, ErrOfficers, ErrDead.
+// ErrDualControl, ErrWeak, ErrInactive, ErrDecided, ErrChanged, ErrOfficers, ErrDead.
 func (d *Directory) Decide(ctx context.Context, by Actor, id ecluse.ApprovalID, approve bool) error {
 	var change Change
 	var links Approval
@@ -176,7 +191,7 @@ func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 	if err := d.mayDecide(ctx, s, by, a); err != nil {
 		return change, links, err
 	}
-	takeEffect, err := d.effect(a, by.Account, &change, &links)
+	takeEffect, err := d.effect(s.Controller, a, by.Account, &change, &links)
 	if err != nil {
 		return change, links, err
 	}
@@ -203,7 +218,7 @@ func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 
 // effect is what approving a request does, by its kind. An import fills in its change and the row that
 // its links are made from.
-func (d *Directory) effect(a Approval, approver ecluse.AccountID, change *Change, links *Approval) (ledger.Effect, error) {
+func (d *Directory) effect(controller Controller, a Approval, approver ecluse.AccountID, change *Change, links *Approval) (ledger.Effect, error) {
 	if a.Kind == KindObserve {
 		return d.observing(a, approver)
 	}
@@ -212,7 +227,7 @@ func (d *Directory) effect(a Approval, approver ecluse.AccountID, change *Change
 	}
 	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
 		c := applied{Change: *change, approval: a, approver: approver}
-		err := d.apply(ctx, tx, e, c)
+		err := d.apply(ctx, tx, e, controller, c)
 		if err == nil && len(change.Links) > 0 {
 			*links, err = d.leaveBatch(ctx, tx, e, c)
 		}
@@ -228,8 +243,11 @@ func (d *Directory) mayDecide(ctx context.Context, s Standing, by Actor, a Appro
 	if a.Kind != KindImport && a.Kind != KindObserve {
 		return ErrNotFound
 	}
-	if !s.Account.Acts(d.now()) || a.RequestedBy == by.Account {
+	if !s.Account.Acts(d.now()) || a.RequestedBy == by.Account || !elsewhere(a, by) {
 		return ErrDualControl
+	}
+	if !by.Assured || !by.Strong {
+		return ErrWeak
 	}
 	officers, err := d.boundOfficers(ctx, s.Controller.ID)
 	if err != nil {
@@ -239,28 +257,39 @@ func (d *Directory) mayDecide(ctx context.Context, s Standing, by Actor, a Appro
 		return ErrOfficers
 	}
 	apart, err := d.apart(ctx, a.RequestedBy, by.Account)
+	if err == nil && apart {
+		apart, err = d.notSiblings(ctx, a.RequestedBy, by.Account)
+	}
 	if err == nil && !apart {
 		err = ErrDualControl
 	}
 	return err
 }
 
+// elsewhere reports whether who decides sits at another browser, in another session, than who asked. A
+// request of a command was made at no browser.
+func elsewhere(a Approval, by Actor) bool {
+	if a.Session != 0 && a.Session == by.Session {
+		return false
+	}
+	return a.Device == "" || by.Device != "" && by.Device != a.Device
+}
+
 // boundOfficers counts the access officers that have signed in, by identity.
 func (d *Directory) boundOfficers(ctx context.Context, c ecluse.ControllerID) (int, error) {
-	accounts, err := d.rows.Accounts(ctx, c)
+	accounts, grants, err := d.rows.Holders(ctx, c, ecluse.RoleAccessOfficer)
 	if err != nil {
-		return 0, fmt.Errorf("read the accounts: %w", err)
+		return 0, fmt.Errorf("read the access officers: %w", err)
+	}
+	granted := map[ecluse.AccountID]bool{}
+	for _, g := range grants {
+		if g.Role == ecluse.RoleAccessOfficer && g.runs(d.now()) && d.valid(grantDomain, int64(g.Account), g.MAC, g.canonical()) {
+			granted[g.Account] = true
+		}
 	}
 	identities := map[[2]string]bool{}
 	for _, a := range accounts {
-		if !a.Acts(d.now()) || a.Sub == "" || a.ActiveAt.IsZero() || !d.valid(accountDomain, int64(a.ID), a.MAC, a.canonical()) {
-			continue
-		}
-		s, err := d.Standing(ctx, a.ID)
-		if err != nil {
-			return 0, err
-		}
-		if s.Has(ecluse.RoleAccessOfficer) {
+		if granted[a.ID] && a.Acts(d.now()) && a.Sub != "" && !a.ActiveAt.IsZero() && d.checkAccount(a) == nil {
 			identities[[2]string{a.IDP, a.Sub}] = true
 		}
 	}

@@ -166,14 +166,21 @@ func TestTwoRequestsForOneNewcomerMakeOneAccount(t *testing.T) {
 			c.Accounts[0].IDP, c.Accounts[0].Sub = "", "" // invited: no identity keeps them apart
 			ids := []ecluse.ApprovalID{ask(t, w, "officer1", c), ask(t, w, "officer1", c)}
 			var wg sync.WaitGroup
+			var late atomic.Int64
 			for _, id := range ids {
 				wg.Go(func() {
-					if err := w.Directory.Decide(context.Background(), w.Actor("officer2"), id, true); err != nil {
+					err := w.Directory.Decide(context.Background(), w.Actor("officer2"), id, true)
+					if errors.Is(err, directory.ErrChanged) { // it says "new", and there is an account now
+						late.Add(1)
+					} else if err != nil {
 						t.Error(err)
 					}
 				})
 			}
 			wg.Wait()
+			if late.Load() != 1 {
+				t.Errorf("%d of two requests for one newcomer came too late", late.Load())
+			}
 			if found, err := w.Store.AccountsByEmail(t.Context(), nodetest.Email(name)); err != nil || len(found) != 1 {
 				t.Errorf("%d accounts of one newcomer (%v)", len(found), err)
 			}
@@ -212,7 +219,11 @@ func TestAnOfficerWhoseTimeIsOverNeitherAsksNorApproves(t *testing.T) {
 	w.SignIn("officer4")
 	asked := ask(t, w, "officer3", newcomer(w, "nina"))
 	byOther := ask(t, w, "officer2", newcomer(w, "olga"))
-	w.Clock.Advance(24 * time.Hour)
+	w.Clock.Advance(24*time.Hour - time.Minute)
+	if _, err := w.Directory.Approval(t.Context(), w.Actor("officer4"), byOther); err != nil { // what is cached of her lives on
+		t.Fatal(err)
+	}
+	w.Clock.Advance(time.Minute)
 	if _, err := w.Directory.Request(t.Context(), w.Actor("officer4"), newcomer(w, "paul")); !errors.Is(err, directory.ErrDualControl) {
 		t.Errorf("she asks: %v", err)
 	}
@@ -221,6 +232,29 @@ func TestAnOfficerWhoseTimeIsOverNeitherAsksNorApproves(t *testing.T) {
 	}
 	if err := w.Directory.Decide(t.Context(), w.Actor("officer2"), asked, true); err != nil {
 		t.Errorf("what she asked in time: %v", err)
+	}
+}
+
+func TestAGrantEndsOnTimeWhateverIsCached(t *testing.T) {
+	w := nodetest.New(t, storetest.SQLite(t), nil)
+	end := nodetest.Start.Add(24 * time.Hour)
+	c := newcomer(w, "nina")
+	c.Accounts[0].Ends = end
+	w.Approve(c)
+	runs := func() bool {
+		s, err := w.Directory.Standing(t.Context(), w.Accounts["nina"].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(s.Mandates) > 0 && s.Mandates[0].Runs(w.Clock.Now())
+	}
+	w.Clock.Advance(24*time.Hour - time.Minute)
+	if !runs() {
+		t.Error("it ended too early")
+	}
+	w.Clock.Advance(time.Minute)
+	if runs() {
+		t.Error("it goes on")
 	}
 }
 
@@ -300,7 +334,7 @@ func TestOnlyWhatTheInstallationBatchGrantedHasFullLimitsAtOnce(t *testing.T) {
 	second.Code = "second"
 	c.Agreements = append(c.Agreements, second)
 	a := nodetest.Account("anne", "A", "A1", ecluse.RoleAgent)
-	a.Agreements = []string{"second"}
+	a.Agreements = []string{"conv", "second"}
 	c.Accounts = append(c.Accounts, a)
 	w.Approve(c)
 	for name, want := range map[string][]int{"anne": {40, 10}, "bob": {40}, "nina": {10}} {

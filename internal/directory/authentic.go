@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"ecluse"
@@ -13,17 +14,18 @@ import (
 )
 
 // approvalDomain authenticates requests. Their table has no column for it: the MAC is the first line of
-// the body and covers everything but the decision, so that who writes the database without the keys can
-// change neither what is asked, nor who asks, nor the diff that the approver is shown.
+// the body, where it was asked from the second, and covers everything but the decision, so that who writes the database without the keys can
+// change neither what is asked, nor who asks and where, nor the diff that the approver is shown.
 const approvalDomain = "directory/approvals"
 
 func (a Approval) canonical() []byte {
-	return row(int64(a.ID), int64(a.Controller), a.Kind, int64(a.RequestedBy), a.Requester, a.RequestedAt, a.Expires, a.Summary, a.Body)
+	return row(int64(a.ID), int64(a.Controller), a.Kind, int64(a.RequestedBy), a.Requester, a.RequestedAt, a.Expires,
+		int64(a.Session), a.Device, a.Summary, a.Body)
 }
 
 // signed is the request as it is stored.
 func (d *Directory) signed(a Approval) Approval {
-	a.Body = base64url(d.keys.MAC(approvalDomain, a.canonical())) + "\n" + a.Body
+	a.Body = base64url(d.keys.MAC(approvalDomain, a.canonical())) + "\n" + fmt.Sprintf("%d %s", a.Session, a.Device) + "\n" + a.Body
 	return a
 }
 
@@ -36,8 +38,11 @@ func (d *Directory) approval(ctx context.Context, c ecluse.ControllerID, id eclu
 	if a.Controller != c {
 		return Approval{}, ErrNotFound
 	}
-	text, body, _ := strings.Cut(a.Body, "\n")
-	a.Body = body
+	text, rest, _ := strings.Cut(a.Body, "\n")
+	from, body, _ := strings.Cut(rest, "\n")
+	session, device, _ := strings.Cut(from, " ")
+	number, _ := strconv.ParseInt(session, 10, 64) // if it is none, the MAC does not hold
+	a.Session, a.Device, a.Body = ecluse.SessionID(number), device, body
 	mac, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || !d.valid(approvalDomain, int64(a.ID), mac, a.canonical()) {
 		return Approval{}, fmt.Errorf("request %d: %w", id, ErrDead)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"ecluse"
@@ -83,6 +82,7 @@ type Summary struct {
 	Organisations []Line   `json:"organisations"`
 	Agreements    []Line   `json:"agreements"`
 	Accounts      []Line   `json:"accounts"`
+	Receivers     []Line   `json:"receivers"` // who gets links: how many persons, of which kinds, until when
 	Links         int      `json:"links"`
 	LinkedPersons int      `json:"linked_persons"`
 	Warnings      []string `json:"warnings"` // codes with an argument, "new_domain example.org"
@@ -94,147 +94,17 @@ type Summary struct {
 type Line struct {
 	Op     string `json:"op"` // new, changed, ended
 	Name   string `json:"name"`
-	Detail string `json:"detail"`
+	Detail string `json:"detail"` // every column: "name: value", or "name: old → new"
 }
 
-// plan compares a change with what is there.
+// plan is the diff of a change with what is there: what apply would do, without doing it.
 func (d *Directory) plan(ctx context.Context, c Change) (Summary, error) {
 	controller, err := d.controllerByCode(ctx, c.Controller)
 	if err != nil {
 		return Summary{}, err
 	}
-	s := Summary{Controller: controller.Name, Links: len(c.Links), Organisations: []Line{}, Agreements: []Line{}, Accounts: []Line{}, Warnings: []string{}}
-	have, err := d.snapshot(ctx, controller.ID)
-	if err != nil {
-		return s, err
-	}
-	for _, o := range c.Organisations {
-		old, known := have.organisations[o.Code]
-		s.Organisations = append(s.Organisations, diff(known, o.State, old.same(o), o.Name, o.Code+" · "+o.Kind+" · "+o.Territory)...)
-	}
-	for _, a := range c.Agreements {
-		old, known := have.agreement(a)
-		detail := fmt.Sprintf("%s · %s · %s · %s", a.RegisterCode, strings.Join(a.Purposes, " "), a.Territory, a.Ends.Format(time.DateOnly))
-		s.Agreements = append(s.Agreements, diff(known, a.State, known && old.same(a), a.Organisation+" "+a.Code, detail)...)
-		if a.Territory == "*" {
-			s.Warnings = append(s.Warnings, "whole_territory "+a.Organisation)
-		}
-	}
-	for _, a := range c.Accounts {
-		old, known := have.accounts[a.Email]
-		if !known && a.State == Ended {
-			continue
-		}
-		detail := fmt.Sprintf("%s · %s · %s", a.Email, a.Organisation, joinRoles(a.Roles))
-		s.Accounts = append(s.Accounts, diff(known, a.State, known && old.same(a), a.GivenName+" "+a.UsualName, detail)...)
-	}
-	if c.Installation {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("installation %d", len(c.Accounts)))
-	}
-	s.Warnings = append(s.Warnings, have.newDomains(c.Accounts)...)
-	persons := map[ecluse.PersonID]bool{}
-	for _, l := range c.Links {
-		persons[l.Person] = true
-	}
-	s.LinkedPersons = len(persons)
-	return s, nil
-}
-
-func diff(known bool, state string, same bool, name, detail string) []Line {
-	switch {
-	case !known:
-		return []Line{{"new", name, detail}}
-	case state == Ended:
-		return []Line{{"ended", name, detail}}
-	case same:
-		return nil
-	}
-	return []Line{{"changed", name, detail}}
-}
-
-func joinRoles(roles []ecluse.Role) string {
-	parts := make([]string, len(roles))
-	for i, r := range roles {
-		parts[i] = string(r)
-	}
-	return strings.Join(parts, ", ")
-}
-
-func (o Organisation) same(c OrganisationChange) bool {
-	return o.Name == c.Name && o.Kind == c.Kind && o.SIRET == c.SIRET && o.Territory == c.Territory && o.Phone == c.Phone && o.State == c.State
-}
-
-func (a Agreement) same(c AgreementChange) bool {
-	return a.Purposes == strings.Join(c.Purposes, " ") && a.Fields == c.Fields && a.Territory == c.Territory && a.Limits == c.Limits &&
-		a.Starts.Equal(c.Starts) && a.Ends.Equal(c.Ends) && a.State == c.State
-}
-
-func (a Account) same(c AccountChange) bool {
-	return a.GivenName == c.GivenName && a.UsualName == c.UsualName && a.Ends.Equal(c.Ends) && a.State != Ended && c.State != Ended
-}
-
-// snapshot is what a controller has, by natural key.
-type snapshot struct {
-	organisations map[string]Organisation // by code
-	byID          map[ecluse.OrganisationID]Organisation
-	agreements    []Agreement
-	accounts      map[string]Account // by e-mail; ended ones left out
-}
-
-func (d *Directory) snapshot(ctx context.Context, c ecluse.ControllerID) (snapshot, error) {
-	s := snapshot{organisations: map[string]Organisation{}, byID: map[ecluse.OrganisationID]Organisation{}, accounts: map[string]Account{}}
-	organisations, err := d.rows.Organisations(ctx, c)
-	if err != nil {
-		return s, fmt.Errorf("read the organisations: %w", err)
-	}
-	for _, o := range organisations {
-		s.organisations[o.Code], s.byID[o.ID] = o, o
-	}
-	if s.agreements, err = d.rows.AllAgreements(ctx, c); err != nil {
-		return s, fmt.Errorf("read the agreements: %w", err)
-	}
-	accounts, err := d.rows.Accounts(ctx, c)
-	if err != nil {
-		return s, fmt.Errorf("read the accounts: %w", err)
-	}
-	for _, a := range accounts {
-		if a.State != Ended {
-			s.accounts[a.Email] = a
-		}
-	}
-	return s, nil
-}
-
-func (s snapshot) agreement(c AgreementChange) (Agreement, bool) {
-	o, known := s.organisations[c.Organisation]
-	i := slices.IndexFunc(s.agreements, func(a Agreement) bool {
-		return known && a.Organisation == o.ID && a.Register == c.Register && a.Code == c.Code
-	})
-	if i < 0 {
-		return Agreement{}, false
-	}
-	return s.agreements[i], true
-}
-
-// newDomains warns of e-mail domains that an organisation had no account of.
-func (s snapshot) newDomains(accounts []AccountChange) []string {
-	known := map[string]bool{}
-	for _, a := range s.accounts {
-		known[domain(a.Email)] = true
-	}
-	var warnings []string
-	for _, a := range accounts {
-		if d := domain(a.Email); len(s.accounts) > 0 && !known[d] {
-			known[d] = true
-			warnings = append(warnings, "new_domain "+d)
-		}
-	}
-	return warnings
-}
-
-func domain(email string) string {
-	_, d, _ := strings.Cut(email, "@")
-	return d
+	w := &writer{directory: d, at: d.now(), change: applied{Change: c, approval: Approval{Controller: controller.ID}}}
+	return w.run(ctx, d.rows, controller)
 }
 
 func (d *Directory) controllerByCode(ctx context.Context, code string) (Controller, error) {

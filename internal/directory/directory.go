@@ -114,6 +114,12 @@ func (a Account) Acts(at time.Time) bool {
 	return a.State == Active && !at.Before(a.Starts) && (a.Ends.IsZero() || at.Before(a.Ends))
 }
 
+// over reports whether the account is suspended, ended or never bound. It says nothing of the beginning,
+// which is the instant of creation: a clock one step behind shuts no page.
+func (a Account) over(at time.Time) bool {
+	return a.State != Active || !a.Ends.IsZero() && !at.Before(a.Ends)
+}
+
 // Grant gives an account a role, for agents under one agreement.
 type Grant struct {
 	Account     ecluse.AccountID
@@ -139,7 +145,7 @@ type Standing struct {
 	Roles        []ecluse.Role
 	Colleagues   int                       // accounts of the organisation that signed in within 30 days
 	Caseload     map[ecluse.RegisterID]int // links that explain an access of this account
-	Observations []Observation             // of all registers: those whose budgets may be observed
+	Observations []Observation             // of the account's own body
 	raises       []Raise                   // of the account's limits
 	read         time.Time
 }
@@ -147,19 +153,28 @@ type Standing struct {
 // Has reports whether the account holds a role.
 func (s Standing) Has(r ecluse.Role) bool { return slices.Contains(s.Roles, r) }
 
+// Reads is what a change of the directory reads: of the database (Rows), or of its own transaction (Tx).
+type Reads interface {
+	Account(ctx context.Context, id ecluse.AccountID) (Account, error) // ErrUnknownAccount
+	AccountByIdentity(ctx context.Context, idp, sub string) (Account, error)
+	Accounts(ctx context.Context, c ecluse.ControllerID) ([]Account, error)
+	AllGrants(ctx context.Context, c ecluse.ControllerID) ([]Grant, error)
+	AllAgreements(ctx context.Context, c ecluse.ControllerID) ([]Agreement, error)
+	Organisations(ctx context.Context, c ecluse.ControllerID) ([]Organisation, error)
+	Approval(ctx context.Context, id ecluse.ApprovalID) (Approval, error) // ErrNotFound
+}
+
 // Rows reads the directory. Package store implements it.
 type Rows interface {
 	Rev(ctx context.Context) (int64, error)
-	Account(ctx context.Context, id ecluse.AccountID) (Account, error) // ErrUnknownAccount
-	AccountByIdentity(ctx context.Context, idp, sub string) (Account, error)
+	Reads
 	AccountsByEmail(ctx context.Context, email string) ([]Account, error)
-	Accounts(ctx context.Context, c ecluse.ControllerID) ([]Account, error)
+	// Holders are a controller's accounts with a grant of a role, and those grants, ended ones included.
+	Holders(ctx context.Context, c ecluse.ControllerID, r ecluse.Role) ([]Account, []Grant, error)
 	Grants(ctx context.Context, id ecluse.AccountID) ([]Grant, error)
 	Agreements(ctx context.Context, o ecluse.OrganisationID) ([]Agreement, error)
-	AllAgreements(ctx context.Context, c ecluse.ControllerID) ([]Agreement, error)
 	Organisation(ctx context.Context, id ecluse.OrganisationID) (Organisation, error)
 	OrganisationByCode(ctx context.Context, c ecluse.ControllerID, code string) (Organisation, error)
-	Organisations(ctx context.Context, c ecluse.ControllerID) ([]Organisation, error)
 	Controllers(ctx context.Context) ([]Controller, error)
 	ActiveAccounts(ctx context.Context, o ecluse.OrganisationID, since time.Time) (int, error)
 	Caseload(ctx context.Context, a ecluse.AccountID, at time.Time) (map[ecluse.RegisterID]int, error)
@@ -177,6 +192,7 @@ type Directory struct {
 	keys   *keys.Keys
 	now    func() time.Time
 	log    *slog.Logger
+	fields FieldNames // nil: bits are shown
 
 	rev       atomic.Int64 // newest revision heard of
 	mu        sync.RWMutex
@@ -344,11 +360,19 @@ func (d *Directory) mandate(s *Standing, g Grant, a Agreement) (policy.Mandate, 
 	}
 	return policy.Mandate{
 		Agreement: a.ID, Register: a.Register, Purposes: purposes(a.Purposes), Fields: a.Fields,
-		Territory: policy.ParseTerritory(a.Territory), Starts: a.Starts, Ends: a.Ends, Running: a.State == Active && s.Organisation.State == Active,
+		Territory: policy.ParseTerritory(a.Territory), Starts: a.Starts, Ends: earlier(a.Ends, g.Ends), Running: a.State == Active && s.Organisation.State == Active,
 		// The installation batch confirms what it grants itself, not what is granted later.
 		Limits: limits, Role: g.Role, Since: since, Installed: s.Account.Installed && g.Created.Equal(s.Account.Created),
 		RaisedUntil: s.raisedUntil(a.Register),
 	}, true
+}
+
+// earlier is the first of two ends; zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // ByIdentity is the account bound to an identity: ErrUnknownIdentity.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"ecluse"
 	"ecluse/internal/ledger"
@@ -30,19 +31,14 @@ func (d *Directory) Found(ctx context.Context, staff []AccountChange) error {
 		if _, ok := bodies[s.Organisation]; !ok {
 			return fmt.Errorf("the body %q: %w", s.Organisation, ErrNotFound)
 		}
-		for _, r := range s.Roles {
-			if r == ecluse.RoleAccessOfficer {
-				officers[s.Organisation]++
-			}
+		officers[s.Organisation] += 0
+		if slices.Contains(s.Roles, ecluse.RoleAccessOfficer) {
+			officers[s.Organisation]++
 		}
 	}
 	for code, count := range officers {
-		there, err := d.rows.Accounts(ctx, bodies[code])
-		if err != nil {
-			return fmt.Errorf("read the accounts: %w", err)
-		}
-		if len(there) > 0 || count < 2 {
-			return fmt.Errorf("found %s with %d access officers: %w", code, count, errors.Join(ErrFounded, ErrOfficers))
+		if count < 2 {
+			return fmt.Errorf("found %s with %d access officers: %w", code, count, ErrOfficers)
 		}
 	}
 	_, err = d.ledger.Append(ctx, ledger.Candidate{
@@ -54,17 +50,30 @@ func (d *Directory) Found(ctx context.Context, staff []AccountChange) error {
 	return err
 }
 
+// found writes them. That a body has no account yet is looked up under the lock: of two who found it at
+// once, one does.
 func (d *Directory) found(ctx context.Context, tx ledger.Tx, e *ledger.Entry, bodies map[string]ecluse.ControllerID, staff []AccountChange) error {
+	writers := map[string]*writer{}
 	for _, s := range staff {
-		w := &writer{directory: d, tx: tx, entry: e, change: applied{approval: Approval{Controller: bodies[s.Organisation]}}}
-		w.change.Installation = true
-		s.Organisation = ""
-		a := w.newAccount(s)
-		a.GivenName, a.UsualName, a.Entry = s.GivenName, s.UsualName, e.N
-		if err := w.save(ctx, a, true); err != nil {
-			return err
+		w, begun := writers[s.Organisation]
+		if !begun {
+			body := bodies[s.Organisation]
+			there, err := tx.(Tx).Accounts(ctx, body)
+			if err != nil {
+				return fmt.Errorf("read the accounts: %w", err)
+			}
+			if len(there) > 0 {
+				return fmt.Errorf("found %s: %w", s.Organisation, ErrFounded)
+			}
+			w = &writer{directory: d, tx: tx, at: e.At, entry: e.N, change: applied{approval: Approval{Controller: body}}}
+			w.change.Installation = true
+			if w.have, err = d.snapshot(ctx, tx.(Tx), body); err != nil {
+				return err
+			}
+			writers[s.Organisation] = w
 		}
-		if err := w.grants(ctx, s, a); err != nil {
+		s.Organisation = ""
+		if err := w.account(ctx, s); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func (d *Directory) bind(ctx context.Context, tx Tx, hash []byte, id Identity, e
 	if err != nil {
 		return Account{}, err
 	}
-	a, err := d.rows.Account(ctx, i.Account)
+	a, err := tx.Account(ctx, i.Account)
 	if err != nil {
 		return a, err
 	}
@@ -126,7 +126,7 @@ func (d *Directory) bind(ctx context.Context, tx Tx, hash []byte, id Identity, e
 	case id.IDP == "" || id.Sub == "" || !strings.EqualFold(id.Email, a.Email):
 		return a, ErrInvitationIdentity
 	}
-	if _, err := d.rows.AccountByIdentity(ctx, id.IDP, id.Sub); !errors.Is(err, ErrUnknownAccount) {
+	if _, err := tx.AccountByIdentity(ctx, id.IDP, id.Sub); !errors.Is(err, ErrUnknownAccount) {
 		return a, errors.Join(ErrInvitationIdentity, err)
 	}
 	a.IDP, a.Sub, a.State, a.Entry = id.IDP, id.Sub, Active, e.N

@@ -62,3 +62,17 @@ func contained(line []Account) bool {
 	}
 	return false
 }
+
+// notSiblings reports whether two accounts were asked for by different people, or are of the founding
+// batch, which nobody asked for: whoever asked for two officers could be both of them.
+func (d *Directory) notSiblings(ctx context.Context, one, other ecluse.AccountID) (bool, error) {
+	a, err := d.rows.Account(ctx, one)
+	if err != nil {
+		return false, fmt.Errorf("read the lineage: %w", err)
+	}
+	b, err := d.rows.Account(ctx, other)
+	if err != nil {
+		return false, fmt.Errorf("read the lineage: %w", err)
+	}
+	return a.RequestedBy == 0 || a.RequestedBy != b.RequestedBy, nil
+}

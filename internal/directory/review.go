@@ -58,6 +58,9 @@ func (d *Directory) Reviews(ctx context.Context, by Actor) ([]Review, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := acting(s, by, d.now()); err != nil {
+		return nil, err
+	}
 	var list []Review
 	switch {
 	case s.Has(ecluse.RoleAccountManager):
@@ -90,10 +93,21 @@ func (d *Directory) review(ctx context.Context, by Actor, id ecluse.ReviewID) (S
 	}
 	manager := s.Has(ecluse.RoleAccountManager) && r.Organisation == s.Organisation.ID
 	officer := s.Has(ecluse.RoleSecurityOfficer) && r.Controller == s.Controller.ID && r.Kind != policy.ReviewOutside
-	if r.Account == by.Account || !manager && !officer || !s.Account.Acts(d.now()) {
+	if r.Account == by.Account || !manager && !officer {
 		return s, r, ErrNotFound
 	}
-	return s, r, nil
+	return s, r, acting(s, by, d.now())
+}
+
+// acting: an account that may act, in a session that the provider vouches for.
+func acting(s Standing, by Actor, at time.Time) error {
+	switch {
+	case s.Account.over(at):
+		return ErrInactive
+	case !by.Assured:
+		return ErrWeak
+	}
+	return nil
 }
 
 // DecideReview accepts or contests a review. Errors: ErrNotFound, ErrDecided.

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"time"
 
+	"ecluse"
 	"ecluse/internal/config"
 	"ecluse/internal/directory"
 	"ecluse/internal/gate"
@@ -106,6 +107,13 @@ func (n *Node) assemble() {
 	})
 	n.Directory = directory.New(n.Store, n.Ledger, n.Keys, now, n.Log)
 	n.Registers = register.New(n.Store, n.Keys, now)
+	n.Directory.Name(func(ctx context.Context, id ecluse.RegisterID, set ecluse.FieldSet) (string, []string, error) {
+		reg, err := n.Registers.ByID(ctx, id)
+		if err != nil {
+			return "", nil, err
+		}
+		return reg.Code, reg.Schema.Names(set), nil
+	})
 	n.Gate = gate.New(n.Directory, n.Registers, n.Ledger, n.Store, n.Keys, now, n.Log)
 	n.Counts.Queue(n.Ledger.QueueLength)
 }

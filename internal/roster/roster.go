@@ -15,6 +15,7 @@ package roster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -58,9 +59,9 @@ type Registers interface {
 }
 
 // Read reads files into one change of the controller's directory. All problems come together, as a
-// join of Problem; nothing is returned with them.
-func Read(ctx context.Context, registers Registers, controller string, paths ...string) (directory.Change, error) {
-	r := &reader{ctx: ctx, registers: registers, change: directory.Change{Controller: controller}, externals: map[string][]string{}, places: map[string][]int{}}
+// join of Problem; nothing is returned with them. A link without a beginning begins now.
+func Read(ctx context.Context, registers Registers, controller string, now time.Time, paths ...string) (directory.Change, error) {
+	r := &reader{ctx: ctx, now: now, registers: registers, change: directory.Change{Controller: controller}, externals: map[string][]string{}, places: map[string][]int{}}
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -80,6 +81,7 @@ func Read(ctx context.Context, registers Registers, controller string, paths ...
 type reader struct {
 	ctx       context.Context
 	registers Registers
+	now       time.Time
 	change    directory.Change
 	problems  []error
 	externals map[string][]string // register -> identifiers of persons, in the order of places
@@ -302,8 +304,10 @@ func (r *reader) link(w row) {
 	if (l.Account == "") == (l.Site == "") {
 		w.bad("account", "a link is for an account or for a site, not both and not none")
 	}
-	if _, ok := directory.LinkKinds[l.Kind]; !ok {
+	if longest, ok := directory.LinkKinds[l.Kind]; !ok {
 		w.bad("kind", "there is no such kind of link")
+	} else if starts := cmp.Or(l.Starts, r.now); l.Ends.Sub(starts) > longest {
+		w.bad("ends", fmt.Sprintf("a link of this kind runs at most %d days", int(longest.Hours()/24)))
 	}
 	reg := w.register()
 	if reg == nil {

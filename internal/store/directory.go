@@ -14,6 +14,7 @@ import (
 const (
 	accountColumns = `id, controller_id, organisation_id, site_id, kind, state, idp, sub, email, given_name, usual_name,
 		requested_by, approved_by, installed, created, starts, ends, active_at, entry, mac`
+	grantColumns        = `account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac`
 	agreementColumns    = `id, organisation_id, register_id, code, purposes, fields, territory, limits, starts, ends, state, entry, mac`
 	organisationColumns = `id, controller_id, parent_id, code, kind, siret, name, territory, phone, state`
 	approvalColumns     = `id, controller_id, kind, subject_id, body, summary, requested_by, requester, requested_at, decided_by, decided_at, state, expires`
@@ -28,10 +29,9 @@ var (
 	readAccountByIdentity = define("read account by identity", `SELECT `+accountColumns+` FROM accounts WHERE idp = $1 AND sub = $2 AND sub IS NOT NULL`)
 	readAccountsByEmail   = define("read accounts by e-mail", `SELECT `+accountColumns+` FROM accounts WHERE email = $1 ORDER BY id`)
 	readAccounts          = defineScan("read accounts", `SELECT `+accountColumns+` FROM accounts WHERE controller_id = $1 ORDER BY id`)
-	readGrants            = define("read grants", `SELECT account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac
-		FROM grants WHERE account_id = $1 ORDER BY agreement_id, role`)
-	readAgreements    = define("read agreements", `SELECT `+agreementColumns+` FROM agreements WHERE organisation_id = $1 ORDER BY id`)
-	readAllAgreements = defineScan("read all agreements", `SELECT `+agreementColumns+` FROM agreements
+	readGrants            = define("read grants", `SELECT `+grantColumns+` FROM grants WHERE account_id = $1 ORDER BY agreement_id, role`)
+	readAgreements        = define("read agreements", `SELECT `+agreementColumns+` FROM agreements WHERE organisation_id = $1 ORDER BY id`)
+	readAllAgreements     = defineScan("read all agreements", `SELECT `+agreementColumns+` FROM agreements
 		WHERE organisation_id IN (SELECT id FROM organisations WHERE controller_id = $1) ORDER BY id`)
 	readOrganisation       = define("read organisation", `SELECT `+organisationColumns+` FROM organisations WHERE id = $1`)
 	readOrganisationByCode = define("read organisation by code", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 AND code = $2`)
@@ -66,7 +66,8 @@ var (
 		idp = excluded.idp, sub = excluded.sub, given_name = excluded.given_name, usual_name = excluded.usual_name,
 		starts = excluded.starts, ends = excluded.ends, entry = excluded.entry, mac = excluded.mac`)
 	putGrant = define("put grant", `INSERT INTO grants (account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id, agreement_id, role) DO NOTHING`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id, agreement_id, role) DO UPDATE SET requested_by = excluded.requested_by,
+		approved_by = excluded.approved_by, created = excluded.created, ends = excluded.ends, entry = excluded.entry, mac = excluded.mac`)
 	insertApproval = define("insert approval", `INSERT INTO approvals (`+approvalColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 'pending', $10)`)
 	decideApproval = define("decide approval", `UPDATE approvals SET decided_by = $2, decided_at = $3, state = $4
 		WHERE id = $1 AND state = 'pending' AND requested_by <> $2 AND expires > $3`)
@@ -98,7 +99,7 @@ func scanAccount(s scanner) (directory.Account, error) {
 }
 
 // list reads all rows of a statement through a scan function.
-func list[T any](ctx context.Context, db *DB, s *statement, scan func(scanner) (T, error), args ...any) ([]T, error) {
+func list[T any](ctx context.Context, db reading, s *statement, scan func(scanner) (T, error), args ...any) ([]T, error) {
 	var out []T
 	err := db.query(ctx, s, func(rows *sql.Rows) error {
 		v, err := scan(rows)
@@ -109,7 +110,7 @@ func list[T any](ctx context.Context, db *DB, s *statement, scan func(scanner) (
 }
 
 // one reads one row of a statement: missing if there is none.
-func one[T any](ctx context.Context, db *DB, s *statement, scan func(scanner) (T, error), missing error, args ...any) (T, error) {
+func one[T any](ctx context.Context, db reading, s *statement, scan func(scanner) (T, error), missing error, args ...any) (T, error) {
 	rows, err := list(ctx, db, s, scan, args...)
 	var none T
 	switch {
@@ -143,13 +144,15 @@ func (db *DB) Accounts(ctx context.Context, c ecluse.ControllerID) ([]directory.
 
 // Grants are an account's grants, ended ones included.
 func (db *DB) Grants(ctx context.Context, id ecluse.AccountID) ([]directory.Grant, error) {
-	return list(ctx, db, readGrants, func(s scanner) (directory.Grant, error) {
-		var g directory.Grant
-		var created, ends int64
-		err := s.Scan(&g.Account, &g.Agreement, &g.Role, &g.RequestedBy, &g.ApprovedBy, &created, &ends, &g.Entry, &g.MAC)
-		g.Created, g.Ends = fromMicros(created), fromMicros(ends)
-		return g, err
-	}, int64(id))
+	return list(ctx, db, readGrants, scanGrant, int64(id))
+}
+
+func scanGrant(s scanner) (directory.Grant, error) {
+	var g directory.Grant
+	var created, ends int64
+	err := s.Scan(&g.Account, &g.Agreement, &g.Role, &g.RequestedBy, &g.ApprovedBy, &created, &ends, &g.Entry, &g.MAC)
+	g.Created, g.Ends = fromMicros(created), fromMicros(ends)
+	return g, err
 }
 
 func scanAgreement(s scanner) (directory.Agreement, error) {
@@ -304,7 +307,7 @@ func (t *Tx) PutAccount(ctx context.Context, a directory.Account) error {
 		micros(a.Ends), micros(a.ActiveAt), int64(a.Entry), a.MAC)
 }
 
-// PutGrant writes a grant; one that is there stays as it is.
+// PutGrant writes a grant, new or changed.
 func (t *Tx) PutGrant(ctx context.Context, g directory.Grant) error {
 	return t.exec(ctx, putGrant, int64(g.Account), int64(g.Agreement), string(g.Role), int64(g.RequestedBy), int64(g.ApprovedBy),
 		micros(g.Created), micros(g.Ends), int64(g.Entry), g.MAC)

@@ -83,10 +83,14 @@ func (s *Site) explain(q *query, err error) answer {
 		return a
 	case errors.Is(err, register.ErrUnknownRegister), errors.Is(err, directory.ErrNotFound):
 		return problem(http.StatusNotFound, "not_found")
-	case errors.Is(err, ErrForbidden):
+	case errors.Is(err, ErrForbidden), errors.Is(err, directory.ErrInactive):
 		return problem(http.StatusForbidden, "forbidden")
 	case errors.Is(err, directory.ErrDualControl):
 		return problem(http.StatusForbidden, "dual_control")
+	case errors.Is(err, directory.ErrWeak):
+		return problem(http.StatusForbidden, "weak")
+	case errors.Is(err, directory.ErrChanged):
+		return problem(http.StatusConflict, "changed")
 	case errors.Is(err, directory.ErrDecided):
 		return problem(http.StatusConflict, "decided")
 	case errors.Is(err, directory.ErrOfficers):

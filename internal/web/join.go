@@ -79,7 +79,9 @@ func (j joinedGate) Meters(ctx context.Context, c Caller, code string) ([]budget
 
 type joinedDirectory struct{ Source }
 
-func actor(c Caller) directory.Actor { return directory.Actor{Account: c.Account, Session: c.Session} }
+func actor(c Caller) directory.Actor {
+	return directory.Actor{Account: c.Account, Session: c.Session, Device: c.Device, Assured: c.Assured, Strong: c.Strong}
+}
 
 func (j joinedDirectory) Standing(ctx context.Context, c Caller) (Standing, error) {
 	s, err := j.Directory.Standing(ctx, c.Account)
@@ -243,7 +245,9 @@ func joinDiff(s directory.Summary) Diff {
 		joinSection("organisations", s.Organisations), joinSection("agreements", s.Agreements), joinSection("accounts", s.Accounts),
 	}}
 	if s.Links > 0 {
-		d.Sections = append(d.Sections, DiffSection{Kind: "links", Added: s.Links})
+		links := joinSection("links", s.Receivers)
+		links.Added = s.Links
+		d.Sections = append(d.Sections, links)
 	}
 	for _, w := range s.Warnings {
 		code, detail, _ := strings.Cut(w, " ")

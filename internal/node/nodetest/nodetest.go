@@ -316,7 +316,7 @@ func (w *World) Actor(name string) directory.Actor {
 	if !ok {
 		w.t.Fatalf("there is no account %q", name)
 	}
-	return directory.Actor{Account: a.ID}
+	return directory.Actor{Account: a.ID, Assured: true, Strong: true}
 }
 
 // Email is an account's address.

@@ -1,0 +1,102 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ecluse"
+)
+
+// snapshot is what a controller has, by natural key. Its rows are not checked yet: whoever changes or
+// refers to one checks its MAC first, so that no dead row is signed anew.
+type snapshot struct {
+	organisations map[string]Organisation // by code
+	byID          map[ecluse.OrganisationID]Organisation
+	agreements    []Agreement
+	accounts      map[string]Account // by e-mail; ended ones left out
+	grants        map[ecluse.AccountID][]Grant
+}
+
+func (d *Directory) snapshot(ctx context.Context, from Reads, c ecluse.ControllerID) (snapshot, error) {
+	s := snapshot{
+		organisations: map[string]Organisation{}, byID: map[ecluse.OrganisationID]Organisation{},
+		accounts: map[string]Account{}, grants: map[ecluse.AccountID][]Grant{},
+	}
+	organisations, err := from.Organisations(ctx, c)
+	if err != nil {
+		return s, fmt.Errorf("read the organisations: %w", err)
+	}
+	for _, o := range organisations {
+		s.organisations[o.Code], s.byID[o.ID] = o, o
+	}
+	if s.agreements, err = from.AllAgreements(ctx, c); err != nil {
+		return s, fmt.Errorf("read the agreements: %w", err)
+	}
+	accounts, err := from.Accounts(ctx, c)
+	if err != nil {
+		return s, fmt.Errorf("read the accounts: %w", err)
+	}
+	for _, a := range accounts {
+		if a.State != Ended {
+			s.accounts[a.Email] = a
+		}
+	}
+	grants, err := from.AllGrants(ctx, c)
+	if err != nil {
+		return s, fmt.Errorf("read the grants: %w", err)
+	}
+	for _, g := range grants {
+		s.grants[g.Account] = append(s.grants[g.Account], g)
+	}
+	return s, nil
+}
+
+// agreement is where the agreement of a change is, or -1.
+func (s snapshot) agreement(c AgreementChange) int {
+	o, known := s.organisations[c.Organisation]
+	return slices.IndexFunc(s.agreements, func(a Agreement) bool {
+		return known && a.Organisation == o.ID && a.Register == c.Register && a.Code == c.Code
+	})
+}
+
+// newDomains warns of e-mail domains that an organisation had no account of.
+func (s snapshot) newDomains(accounts []AccountChange) []string {
+	known := map[string]bool{}
+	for _, a := range s.accounts {
+		known[domain(a.Email)] = true
+	}
+	var warnings []string
+	for _, a := range accounts {
+		if d := domain(a.Email); len(s.accounts) > 0 && !known[d] {
+			known[d] = true
+			warnings = append(warnings, "new_domain "+d)
+		}
+	}
+	return warnings
+}
+
+func domain(email string) string {
+	_, d, _ := strings.Cut(email, "@")
+	return d
+}
+
+// link is the row that a change of links asks for. Errors: ErrNotFound, ErrDead.
+func (d *Directory) link(s snapshot, c LinkChange) (Link, error) {
+	l := Link{Register: c.Register, Person: c.Person, Kind: c.Kind, Starts: c.Starts, Ends: c.Ends}
+	if c.Account != "" {
+		a, ok := s.accounts[c.Account]
+		if !ok {
+			return l, fmt.Errorf("a link's account: %w", ErrNotFound)
+		}
+		l.Account, l.Site, l.Organisation = a.ID, a.Site, a.Organisation
+		return l, d.checkAccount(a)
+	}
+	site, ok := s.organisations[c.Site]
+	if !ok || site.Parent == 0 {
+		return l, fmt.Errorf("a link's site %s: %w", c.Site, ErrNotFound)
+	}
+	l.Site, l.Organisation = site.ID, site.Parent
+	return l, nil
+}
