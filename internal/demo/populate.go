@@ -199,6 +199,9 @@ func (d *Demo) links(ctx context.Context, reg *register.Register, p *generate.Po
 			if err != nil {
 				return err
 			}
+			if last := d.Node.Clock.Now().Add(directory.LinkKinds[l.Kind]).Truncate(24 * time.Hour); ends.After(last) {
+				ends = last
+			}
 			c.Links = append(c.Links, directory.LinkChange{Register: reg.ID, Person: ids[i], Account: l.Account, Kind: l.Kind, Ends: ends})
 		}
 	}
