@@ -193,7 +193,8 @@ func newPlay(t testing.TB, url string, extra int, limits string) *play {
 		p.callers[who] = p.SignIn(who)
 	}
 	p.diary.searches, p.diary.refused = map[string][]time.Time{}, map[ecluse.Reason]int{}
-	p.Reopen() // headcounts are cached for ten minutes
+	p.Clock.Advance(time.Hour) // no step back goes before the accounts began
+	p.Reopen()                 // headcounts are cached for ten minutes
 	return p
 }
 
