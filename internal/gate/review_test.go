@@ -9,6 +9,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/directory"
+	"ecluse/internal/gate"
 	"ecluse/internal/ledger"
 	"ecluse/internal/node/nodetest"
 	"ecluse/internal/policy"
@@ -264,5 +265,25 @@ func TestARecordThatCannotBeRevealedIsAnEntryWithoutADelivery(t *testing.T) {
 			t.Errorf("%d undelivered entries for a page of 25", undelivered)
 		}
 		verified(t, w)
+	})
+}
+
+func TestReopeningAKnownPersonOpensNoSecondReview(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, url string) {
+		w := nodetest.New(t, url, nil)
+		anne := w.SignIn("anne")
+		found := find(t, w, anne, nodetest.Organisation+1)
+		for range 3 {
+			out, err := w.Gate.Disclose(t.Context(), gate.Request{
+				Caller: anne, Register: "mission-locale", Handle: found.Hits[0].Handle, Purpose: "emploi", Motive: w.Register.Schema.Motives[0].ID,
+				Text: "she is here, and nobody follows her", Channel: ecluse.ChannelAPI,
+			})
+			if err != nil || !out.Allowed {
+				t.Fatal(out.Reasons, err)
+			}
+		}
+		if n, err := w.Directory.PendingReviews(t.Context(), anne.Account, w.Register.ID); err != nil || n != 1 {
+			t.Errorf("%d reviews wait, %v", n, err)
+		}
 	})
 }

@@ -187,6 +187,9 @@ func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []
 		return readings, verdict.Reasons
 	}
 	b.writes.Meters[holders[0]] = account
+	if c.Charge.Act == budget.Disclose && !verdict.New {
+		c.Review = nil // a known person reopened: somebody was told, or will look, already
+	}
 	if verdict.New {
 		b.writes.Meters[holders[1]], b.writes.Meters[holders[2]] = organisation, register
 	}
