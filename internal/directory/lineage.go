@@ -66,13 +66,13 @@ func contained(line []Account) bool {
 // notSiblings reports whether two accounts were asked for by different people, or are of the founding
 // batch, which nobody asked for: whoever asked for two officers could be both of them.
 func (d *Directory) notSiblings(ctx context.Context, one, other ecluse.AccountID) (bool, error) {
-	a, err := d.rows.Account(ctx, one)
+	mine, err := d.lineage(ctx, one)
 	if err != nil {
-		return false, fmt.Errorf("read the lineage: %w", err)
+		return false, err
 	}
-	b, err := d.rows.Account(ctx, other)
+	theirs, err := d.lineage(ctx, other)
 	if err != nil {
-		return false, fmt.Errorf("read the lineage: %w", err)
+		return false, err
 	}
-	return a.RequestedBy == 0 || a.RequestedBy != b.RequestedBy, nil
+	return mine[0].RequestedBy == 0 || mine[0].RequestedBy != theirs[0].RequestedBy, nil
 }

@@ -203,7 +203,7 @@ func TestADeadHandleGivesTheTextBack(t *testing.T) {
 func TestErrorsOfOtherRoomsHaveTheirPages(t *testing.T) {
 	for err, want := range map[error]int{
 		gate.ErrHandle: 410, register.ErrUnknownRegister: 404, ledger.ErrBusy: 503, ledger.ErrOutcomeUnknown: 503, ledger.ErrStale: 503, ledger.ErrStopped: 503,
-		directory.ErrDualControl: 403, directory.ErrDecided: 409, directory.ErrOfficers: 409, directory.ErrNotFound: 404, errors.New("anything"): 500,
+		directory.ErrDualControl: 403, directory.ErrWeak: 403, directory.ErrInactive: 403, directory.ErrChanged: 409, directory.ErrDecided: 409, directory.ErrOfficers: 409, directory.ErrNotFound: 404, errors.New("anything"): 500,
 	} {
 		f := newFake(t)
 		f.gateErr = errors.Join(errors.New("wrapped"), err)
