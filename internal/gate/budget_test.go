@@ -34,7 +34,6 @@ type sight struct {
 
 // A diary is all that the accounts of one world got out of it.
 type diary struct {
-	mu       sync.Mutex
 	sights   []sight
 	searches map[string][]time.Time // answered beyond the caller's own persons
 	receipts []string

@@ -56,8 +56,6 @@ func Attach(ctx context.Context, o Options) (_ *Attached, err error) {
 // Close closes the database.
 func (a *Attached) Close() error { return a.Store.Close() }
 
-// Now is the installation's time, a demo's offset included.
-func (a *Attached) Now() time.Time { return a.now().Round(0).Add(a.Instance.ClockOffset) }
 
 // Verify proves the ledger as of now against this node's checkpoint, with the key file. deep also
 // rebuilds meters and memories. receipts may be nil.
