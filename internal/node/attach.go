@@ -56,7 +56,6 @@ func Attach(ctx context.Context, o Options) (_ *Attached, err error) {
 // Close closes the database.
 func (a *Attached) Close() error { return a.Store.Close() }
 
-
 // Verify proves the ledger as of now against this node's checkpoint, with the key file. deep also
 // rebuilds meters and memories. receipts may be nil.
 func (a *Attached) Verify(ctx context.Context, deep bool, receipts []string) (ledger.Report, error) {
