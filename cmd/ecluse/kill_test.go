@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,8 +35,8 @@ const (
 	killsOfEpoch  = 2 // then the clock moves by more than the ten minutes of the search budget
 	epochsOfDay   = 4 // then by more than a day
 	killsDefault  = "12,4"
-	killLongest   = 500 * time.Millisecond
-	killPostgres  = 2 * time.Second // its first answers take longer, connections being made anew
+	killAnswers   = 400 // at most so many answers, then comes the kill
+	killLongest   = 3 * time.Second
 	killPreset    = "mission-locale"
 	killClockStep = 11 * time.Minute
 	killClockDay  = 27 * time.Hour
@@ -62,8 +63,8 @@ func kills(t *testing.T) (sqlite, postgres int) {
 
 func TestWhatAClientReceivedIsInTheLedgerHoweverOftenTheProcessIsKilled(t *testing.T) {
 	sqlite, postgres := kills(t)
-	t.Run("sqlite", func(t *testing.T) { newSiege(t, "").run(sqlite, killLongest) })
-	t.Run("postgres", func(t *testing.T) { newSiege(t, storetest.Postgres(t)).run(postgres, killPostgres) })
+	t.Run("sqlite", func(t *testing.T) { newSiege(t, "").run(sqlite) })
+	t.Run("postgres", func(t *testing.T) { newSiege(t, storetest.Postgres(t)).run(postgres) })
 }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -148,8 +149,8 @@ func lowerLimits(ctx context.Context, d *demo.Demo, limits string) error {
 	return d.Node.Directory.Decide(ctx, officers[1], approval.ID, true)
 }
 
-// run kills the process count times, each within longest of letting the clients loose, and judges.
-func (s *siege) run(count int, longest time.Duration) {
+// run kills the process count times, and judges.
+func (s *siege) run(count int) {
 	chance := rand.New(rand.NewPCG(uint64(count), 7)) // the moments differ at every run all the same: the machine sees to it
 	began := time.Now()
 	for kill := range count {
@@ -160,7 +161,7 @@ func (s *siege) run(count int, longest time.Duration) {
 		}
 		p := serving(s.t, s.base(), s.arguments()...)
 		s.turn(kill)
-		s.assault(p, time.Duration(chance.Int64N(int64(longest))))
+		s.assault(p, chance.Int64N(killAnswers), time.Duration(chance.Int64N(int64(20*time.Millisecond))))
 	}
 	s.t.Logf("%d kills in %s", count, time.Since(began).Round(time.Second))
 	newJudge(s).judge()
@@ -191,11 +192,17 @@ func (s *siege) turn(kill int) {
 	}
 }
 
-// assault lets all clients loose, and kills the process in the middle.
-func (s *siege) assault(p *process, after time.Duration) {
+// assault lets all clients loose, and kills the process in the middle: a moment after so many answers
+// (0 = at once), for a slow machine and a fast one to get as far.
+func (s *siege) assault(p *process, answers int64, moment time.Duration) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	var clients sync.WaitGroup
+	var answered atomic.Int64
+	enough := make(chan struct{}, 1)
+	if answers == 0 {
+		enough <- struct{}{}
+	}
 	for i := range killClients {
 		a := s.agents[i%len(s.agents)]
 		clients.Go(func() {
@@ -205,6 +212,9 @@ func (s *siege) assault(p *process, after time.Duration) {
 				s.mu.Lock()
 				s.acts = append(s.acts, made)
 				s.mu.Unlock()
+				if made.status != 0 && answered.Add(1) == answers {
+					enough <- struct{}{}
+				}
 				if err != nil {
 					return // the process is gone
 				}
@@ -212,7 +222,9 @@ func (s *siege) assault(p *process, after time.Duration) {
 		})
 	}
 	select {
-	case <-time.After(after):
+	case <-enough:
+		<-time.After(moment)
+	case <-time.After(killLongest):
 	case <-p.ended:
 		s.t.Errorf("the process ended by itself: %v\n%s", p.err, p.output)
 	}

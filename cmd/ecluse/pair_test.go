@@ -86,7 +86,7 @@ func (p *pair) open(ctx context.Context, d *desk, handle string, done func()) {
 		if err == nil && answer.status == http.StatusOK {
 			done()
 		} else if err == nil && answer.status != http.StatusServiceUnavailable {
-			p.t.Errorf("status %d: %.200s", answer.status, answer.body)
+			p.t.Errorf("status %d: %.200s\n%s%s", answer.status, answer.body, p.a.output, p.b.output)
 			return
 		}
 	}

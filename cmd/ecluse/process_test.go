@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +22,7 @@ import (
 // patience bounds everything that a test waits for: the race detector on two busy cores is slow.
 const patience = time.Minute
 
-// process is this test's binary run as ecluse, apart from the test. It is stopped by its pid.
+// process is the real program, apart from the test. It is stopped by its pid.
 type process struct {
 	t      testing.TB
 	cmd    *exec.Cmd
@@ -49,14 +49,28 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
+// binary builds the program as users get it, without race detector: under it the embedded database is
+// a hundred times slower and no budget is ever reached. The scripts run with it.
+var binary = sync.OnceValues(func() (string, error) {
+	path, err := filepath.Abs("../../bin/ecluse-under-test")
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build it: %w: %s", err, out)
+	}
+	return path, nil
+})
+
 // command is ecluse with arguments, not started.
 func command(t testing.TB, arguments ...string) *exec.Cmd {
 	t.Helper()
-	path, err := os.Executable()
+	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &exec.Cmd{Path: path, Args: append([]string{"ecluse"}, arguments...), Env: os.Environ()}
+	return exec.Command(path, arguments...)
 }
 
 // launch starts ecluse; it is killed at the end of the test if it still runs.
