@@ -32,12 +32,13 @@ var (
 	insertRegisterController = define("insert register controller", `INSERT INTO register_controllers (register_id, controller_id, role, rule)
 		VALUES ($1, $2, $3, $4)`)
 
+	// The plus keeps SQLite from walking the whole register by its index where a list of ids is long.
 	recordHeads = defineBulk("read record heads", `SELECT r.person_id, r.version, substr(r.sealed, 1, `+fmt.Sprint(register.HeadPrefix)+`)
 		FROM persons p JOIN records r ON r.person_id = p.id
-		WHERE p.register_id = $1 AND p.id IN (%s) AND r.version = `+visibleVersion, "?", 1)
+		WHERE +p.register_id = $1 AND p.id IN (%s) AND r.version = `+visibleVersion, "?", 1)
 	visibleRecords = defineBulk("read visible records", `SELECT r.person_id, r.version, r.sealed
 		FROM persons p JOIN records r ON r.person_id = p.id
-		WHERE p.register_id = $1 AND p.id IN (%s) AND r.version = `+visibleVersion, "?", 1)
+		WHERE +p.register_id = $1 AND p.id IN (%s) AND r.version = `+visibleVersion, "?", 1)
 	readRecords = defineBulk("read records", `SELECT r.person_id, r.version, r.sealed
 		FROM (VALUES %s) v JOIN records r ON r.person_id = v.column1 AND r.version = v.column2`,
 		"(CAST(? AS BIGINT), CAST(? AS BIGINT))", 0)
