@@ -37,18 +37,27 @@ func (db *DB) Locked(ctx context.Context, now time.Time, fn func(ledger.Tx) erro
 	defer done()
 	t := &Tx{db: db, tx: tx, pool: db.writer}
 	if err := t.lock(ctx, now); err != nil {
-		return busyOr("lock", err)
+		return busyOr("lock", lostOr(err))
 	}
 	before := t.head.Clone()
 	if err := fn(t); err != nil {
-		return err
+		return lostOr(err)
 	}
 	if !t.head.Equal(before) {
 		if err := t.exec(ctx, saveHead, t.head.N, t.head.Rev, t.head.Frontier.Bytes(), t.head.NextID); err != nil {
-			return err
+			return lostOr(err)
 		}
 	}
 	return db.commit(ctx, tx)
+}
+
+// lostOr turns a connection that was cut before COMMIT was sent (the server ends a transaction that
+// stands still, as after a stop of this process) into ledger.ErrBusy: nothing was written, ask again.
+func lostOr(err error) error {
+	if isCut(err) || postgresCode(err) == "25P03" { // idle_in_transaction_session_timeout
+		return fmt.Errorf("%w: the connection was lost: %w", ledger.ErrBusy, err)
+	}
+	return err
 }
 
 // begin waits for its turn and opens a transaction; done rolls back what is not committed.
@@ -110,7 +119,7 @@ func (db *DB) commit(ctx context.Context, tx *sql.Tx) error {
 }
 
 func busyOr(what string, err error) error {
-	if isBusy(err) {
+	if isBusy(err) || errors.Is(err, ledger.ErrBusy) {
 		return fmt.Errorf("%s: %w", what, ledger.ErrBusy)
 	}
 	return fmt.Errorf("%s: %w", what, err)
