@@ -1,4 +1,5 @@
 # make test     every Go test under the race detector; says loudly what it had to skip
+# make pictures the pictures of the documents
 # make e2e      the journeys in Chromium, with axe-core from npm
 # make kill     the kill test at length: 100 times on SQLite, 20 on PostgreSQL, about three minutes
 # make lint     gofmt, vet, staticcheck, dead code, tidy modules, exact versions
@@ -16,7 +17,7 @@ SHELL    := bash
 # ECLUSE_REQUIRE_ALL=1 (set in CI) turns every skip into a failure.
 FORBID := $(if $(ECLUSE_REQUIRE_ALL),--forbid-skips)
 
-.PHONY: all build test test-all e2e kill lint lint-go lint-modules bench fuzz check-external clean
+.PHONY: all build test test-all e2e pictures kill lint lint-go lint-modules bench fuzz check-external clean
 
 all: lint test
 
@@ -34,6 +35,11 @@ e2e: bin/count e2e/node_modules/axe-core/axe.min.js
 
 kill: bin/count
 	ECLUSE_KILLS=$(KILLS) go test -count=1 -run 'Kill' -timeout 15m -json ./cmd/ecluse | bin/count $(FORBID)
+
+# The pictures of the documents, from the real pages.
+pictures:
+	ECLUSE_PICTURES=$(CURDIR)/bin/pictures $(MAKE) e2e
+	cp bin/pictures/case-en-light-wide.png docs/pictures/case.png
 
 # Everything in one count, for CI: the last line is the sum.
 test-all: bin/count e2e/node_modules/axe-core/axe.min.js

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -141,7 +142,7 @@ func (p *tab) picture(name string) {
 		return
 	}
 	image := ask(p, chromedp.FullScreenshot(100))
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), image, 0o600); err != nil {
+	if err := errors.Join(os.MkdirAll(folder, 0o755), os.WriteFile(filepath.Join(folder, name+".png"), image, 0o644)); err != nil {
 		p.t.Fatal(err)
 	}
 }
