@@ -27,7 +27,8 @@ type OracleResult struct {
 	Difference time.Duration `json:"difference_ns"`
 	// Noise is the difference of medians between two halves of the unknown: what chance alone makes.
 	Noise time.Duration `json:"noise_ns"`
-	// SameLength: every answer had as many bytes as every other.
+	// SameLength: every answer to an agent had as many bytes as every other, apart from the digits of its
+	// own meter.
 	SameLength bool `json:"same_length"`
 }
 
@@ -57,7 +58,7 @@ func (st *stage) oracle(ctx context.Context, s OracleSetting) (OracleResult, err
 	}
 	defer func() { c.close() }()
 	var times [2][]time.Duration
-	length, sent := 0, 0
+	lengths, sent := map[string]int{}, 0 // an agent's own limits are in the answer
 	for i := 0; len(times[0]) < s.Searches; i++ {
 		if sent == searchesPerWindow*len(st.agents) {
 			// A day later everybody may search again, and has to sign in again.
@@ -71,7 +72,8 @@ func (st *stage) oracle(ctx context.Context, s OracleSetting) (OracleResult, err
 		if kind == 0 {
 			p.Surname += "zz"
 		}
-		request, err := st.post(st.agents[sent%len(st.agents)], "/api/v1/registers/"+register+"/search", map[string]any{
+		asker := st.agents[sent%len(st.agents)]
+		request, err := st.post(asker, "/api/v1/registers/"+register+"/search", map[string]any{
 			"purpose": purpose, "query": map[string]string{"surname": p.Surname, "first_name": p.FirstName, "birth_date": p.BirthDate},
 		})
 		if err != nil {
@@ -87,10 +89,10 @@ func (st *stage) oracle(ctx context.Context, s OracleSetting) (OracleResult, err
 		if status != 200 {
 			return r, fmt.Errorf("a search answers %d", status)
 		}
-		if length == 0 {
-			length = len(body)
+		if lengths[asker.login] == 0 {
+			lengths[asker.login] = len(body)
 		}
-		r.SameLength = r.SameLength && math.Abs(float64(length-len(body))) <= countDigits
+		r.SameLength = r.SameLength && math.Abs(float64(lengths[asker.login]-len(body))) <= countDigits
 		times[kind] = append(times[kind], took)
 		s.Step("searching", float64(len(times[0]))/float64(s.Searches))
 	}
