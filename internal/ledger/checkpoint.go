@@ -192,21 +192,21 @@ func (n *Notary) read() (Checkpoint, error) {
 	return ParseCheckpoint(data, key)
 }
 
-// Run signs every Period until ctx ends; failed is told of every failure, with a rolled-back ledger
+// Run signs at once and then every Period until ctx ends; failed is told of every failure, with a rolled-back ledger
 // among them.
 func (n *Notary) Run(ctx context.Context, failed func(error)) {
 	tick := time.NewTicker(Period)
 	defer tick.Stop()
 	for {
+		err := n.Sign(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if n.tried(err); err != nil {
+			failed(err)
+		}
 		select {
 		case <-tick.C:
-			err := n.Sign(ctx)
-			if ctx.Err() != nil {
-				return
-			}
-			if n.tried(err); err != nil {
-				failed(err)
-			}
 		case <-ctx.Done():
 			return
 		}
