@@ -207,8 +207,8 @@ func (g *Gate) allowed(f facts, i int, d policy.Decision) (ledger.Candidate, err
 	return c, nil
 }
 
-// denied is the entry of a refusal. It names the person in the open only where the caller may know
-// that there is one; otherwise a sealed number of constant size, for the security desk.
+// denied is the entry of a refusal by policy. Who was asked for, known or not, is a sealed number of
+// constant size, for the security desk.
 func (g *Gate) denied(f facts, i int, d policy.Decision) (ledger.Candidate, error) {
 	c := f.candidate(ledger.KindRefuse)
 	c.Decision, c.Reasons, c.Fields = ledger.Deny, d.Reasons, f.asked

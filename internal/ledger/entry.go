@@ -17,7 +17,7 @@ type Kind string
 // The kinds of entries.
 const (
 	KindDisclose    Kind = "disclose"    // values of one person left, or were refused (Decision)
-	KindRefuse      Kind = "refuse"      // refused before a person was looked up
+	KindRefuse      Kind = "refuse"      // refused by policy; who was asked for is sealed in the detail
 	KindSearch      Kind = "search"      // a search; Person is the hit that was shown
 	KindUndelivered Kind = "undelivered" // an allowed disclosure failed before its first byte
 	KindApproval    Kind = "approval"    // a request was made or decided
@@ -45,7 +45,7 @@ type Detail struct {
 	Classes    ecluse.ClassSet `json:"c,omitempty"`  // field classes charged
 	Act        uint8           `json:"a,omitempty"`  // budget.Act charged, 0 = none: verify --deep replays it
 	Motive     string          `json:"m,omitempty"`  // justification picked
-	Commitment []byte          `json:"t,omitempty"`  // SHA-256(salt, free text)
+	Commitment []byte          `json:"t,omitempty"`  // SHA-256 of the sealed free text
 	Hits       int             `json:"h,omitempty"`  // search: persons shown
 	Refers     int64           `json:"r,omitempty"`  // undelivered, ledger-read: the entry meant; purge: entries below it lose their references; restore: entries in the backup
 	Subject    int64           `json:"s,omitempty"`  // directory, approval: the row meant; restore: every meter of a holder below it was filled

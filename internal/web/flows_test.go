@@ -386,3 +386,18 @@ func TestTheFirstPageIsTheDemosOrPlain(t *testing.T) {
 		t.Error("the plain first page is not plain")
 	}
 }
+
+func TestAPageOfAnotherSiteCannotOpenTheCaseload(t *testing.T) {
+	for site, mine := range map[string]bool{"cross-site": false, "same-site": false, "same-origin": true, "none": true, "": true} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		if site != "" {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		if got := (&query{Request: r}).ownAct(); got != mine {
+			t.Errorf("Sec-Fetch-Site %q: %v", site, got)
+		}
+	}
+	if (&query{Request: httptest.NewRequest(http.MethodHead, "/", nil)}).ownAct() {
+		t.Error("a HEAD would be written down and show nothing")
+	}
+}
