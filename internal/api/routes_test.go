@@ -339,6 +339,29 @@ func TestPagesOfOtherSitesAndTokensAreRefused(t *testing.T) {
 	}
 }
 
+// A caseload page is 25 disclosures and a GET, which the check of origins lets pass.
+func TestNoPageOfAnotherSiteHasABrowserReadACaseload(t *testing.T) {
+	for site, status := range map[string]int{"cross-site": 403, "same-site": 403, "nonsense": 403, "same-origin": 200, "none": 200, "": 200} {
+		r := newRooms(t)
+		got := r.ask(casePath, "", func(q *http.Request) {
+			if site != "" {
+				q.Header.Set("Sec-Fetch-Site", site)
+			}
+		})
+		if got.StatusCode != status || (r.lastRequest != nil) != (status == 200) {
+			t.Errorf("Sec-Fetch-Site %q: %d, and the gate was asked %v", site, got.StatusCode, r.lastRequest)
+		}
+		if status == 403 && got.problem(t).Code != "origin.refused" {
+			t.Errorf("Sec-Fetch-Site %q: %s", site, got.body)
+		}
+	}
+	r := newRooms(t)
+	recorder := httptest.NewRecorder()
+	if r.api().ServeHTTP(recorder, httptest.NewRequest(http.MethodHead, casePath, nil)); recorder.Code != 403 || r.lastRequest != nil {
+		t.Errorf("HEAD: %d, and the gate was asked %v", recorder.Code, r.lastRequest)
+	}
+}
+
 func TestUnknownAddressesAndMethodsAreProblemsToo(t *testing.T) {
 	r := newRooms(t)
 	if p := r.ask("/api/v1/nothing", "").problem(t); p.Status != 404 || p.Code != "address.unknown" {
