@@ -8,6 +8,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/budget"
+	"ecluse/internal/notice"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -84,6 +85,12 @@ func keysOf(batch []*submission) LoadKeys {
 			for _, h := range c.holders() {
 				k.Holders = addOnce(k.Holders, holders, h)
 			}
+			if c.ClientCharge != nil {
+				k.Holders = addOnce(k.Holders, holders, c.clientHolder())
+			}
+			if c.ClientCharge != nil && c.Person != 0 {
+				k.Pairs = addOnce(k.Pairs, pairs, Pair{c.Detail.Client, c.Person})
+			}
 			if c.Person != 0 {
 				k.Pairs = addOnce(k.Pairs, pairs, Pair{c.Account, c.Person})
 				k.Persons = addOnce(k.Persons, persons, c.Person)
@@ -130,7 +137,10 @@ func (b *batchWriter) enter(asked *Candidate, act int64) (Result, error) {
 	copied := *asked
 	c := &copied
 	c.Reasons = slices.Clip(c.Reasons)
-	readings, refused := b.admit(c)
+	readings, refused, err := b.admit(c)
+	if err != nil {
+		return Result{}, err
+	}
 	if refused != nil {
 		c.Decision, c.Reasons = Deny, refused
 		b.ledger.count(refused)
@@ -169,23 +179,26 @@ func (l *Ledger) count(reasons []ecluse.Reason) {
 }
 
 // admit asks the budgets; refused is nil when everything is charged.
-func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []ecluse.Reason) {
+func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []ecluse.Reason, err error) {
 	if c.Charge == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	holders := c.holders()
 	account, organisation, register := b.meter(holders[0]), b.meter(holders[1]), b.meter(holders[2])
 	pair := Pair{c.Account, c.Person}
-	seen, ok := b.writes.Seen[pair]
-	if !ok {
-		seen = b.state.Seen[pair]
+	seen := b.seen(pair)
+	client, err := b.admitClient(c)
+	if err != nil {
+		return nil, nil, err
 	}
+	readings = budget.Readings(&account.Meter, *c.Charge, b.at)
 	meters := budget.Meters{Account: &account.Meter, Organisation: &organisation.Meter, Register: &register.Meter}
 	verdict, after := budget.Admit(meters, seen, *c.Charge, b.at)
-	readings = budget.Readings(&account.Meter, *c.Charge, b.at)
-	if !verdict.Admitted {
-		return readings, verdict.Reasons
+	if !verdict.Admitted || !client.Admitted {
+		return readings, refusals(verdict, client.Verdict), nil
 	}
+	readings = budget.Readings(&account.Meter, *c.Charge, b.at)
+	b.charged(c, client)
 	b.writes.Meters[holders[0]] = account
 	if c.Charge.Act == budget.Disclose && !verdict.New {
 		c.Review = nil // a known person reopened: somebody was told, or will look, already
@@ -197,8 +210,15 @@ func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []
 		b.writes.Seen[pair] = after
 	}
 	c.Detail.Act, c.Detail.Classes = uint8(c.Charge.Act), c.Charge.Classes
-	c.Reasons = append(c.Reasons, verdict.Reasons...)
-	return readings, nil
+	c.Reasons = append(append(c.Reasons, verdict.Reasons...), client.Reasons...)
+	return readings, nil, nil
+}
+
+func (b *batchWriter) seen(p Pair) budget.Seen {
+	if s, ok := b.writes.Seen[p]; ok {
+		return s
+	}
+	return b.state.Seen[p]
 }
 
 func (b *batchWriter) meter(h Holder) MeterRow {
@@ -246,11 +266,16 @@ func (b *batchWriter) hash(e *Entry) error {
 	return nil
 }
 
-// review opens the review of an allowed disclosure.
+// review opens the review of an allowed disclosure, and leaves the notice of it.
 func (b *batchWriter) review(c *Candidate, e Entry) {
-	if c.Review != nil && e.Decision == Allow {
-		b.writes.Reviews = append(b.writes.Reviews, ReviewRow{ID: ecluse.ReviewID(b.tx.Allot(1)), Entry: e, Review: *c.Review})
+	if c.Review == nil || e.Decision != Allow {
+		return
 	}
+	r := ReviewRow{ID: ecluse.ReviewID(b.tx.Allot(1)), Entry: e, Review: *c.Review}
+	b.writes.Reviews = append(b.writes.Reviews, r)
+	b.writes.Notices = append(b.writes.Notices, notice.Notice{
+		Kind: notice.Kind("review." + r.Kind), Controller: r.Controller, Organisation: e.Organisation, By: e.Account, Subject: int64(r.ID),
+	})
 }
 
 // effects lets what was asked happen, each with its own entry.

@@ -7,6 +7,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/budget"
+	"ecluse/internal/notice"
 )
 
 // Store keeps the ledger's tables. Package store implements it on both engines.
@@ -111,6 +112,7 @@ type Writes struct {
 	State
 	Tiles   []Tile
 	Reviews []ReviewRow
+	Notices []notice.Notice // of the reviews
 }
 
 // Tile is a complete tile of the tree (c2sp.org/tlog-tiles): 256 hashes of 32 bytes.

@@ -195,7 +195,7 @@ func (t *Tx) saveRest(ctx context.Context, w ledger.Writes) error {
 			return err
 		}
 	}
-	return nil
+	return t.InsertNotices(ctx, w.Notices)
 }
 
 // appendEntry lists an entry's columns. Entries about nobody leave the person's columns NULL, so that
