@@ -155,11 +155,26 @@ const (
 	ReasonBudgetOrganisation Reason = "budget.organisation.new"
 	ReasonBudgetBreaker      Reason = "budget.register.breaker"
 	ReasonBudgetLinks        Reason = "budget.account.links"
+	ReasonClientTotal        Reason = "budget.client.total"
+	ReasonClientSearch       Reason = "budget.client.search"
+	ReasonClientAct          Reason = "client.act_refused"
+	ReasonDelegationEnded    Reason = "delegation.ended"
 	ReasonEmergencyLimit     Reason = "emergency.limit"
 	ReasonSearchAmbiguous    Reason = "search.ambiguous"
 	ReasonSearchTooBroad     Reason = "search.too_broad"
 	ReasonHandleExpired      Reason = "handle.expired"
 	ReasonDualControl        Reason = "dual_control.required"
+)
+
+// Reasons why a request may not be decided by somebody, or not now, beside ReasonDualControl (it takes a
+// different person) and ReasonAssuranceTooLow.
+const (
+	ReasonDualDevice    Reason = "dual_control.same_device"
+	ReasonDualLineage   Reason = "dual_control.lineage"
+	ReasonDualContained Reason = "dual_control.contained"
+	ReasonDualOwn       Reason = "dual_control.own_organisation"
+	ReasonDualOfficers  Reason = "dual_control.officers"
+	ReasonDualDaily     Reason = "dual_control.daily_limit"
 )
 
 // Person-level reasons would tell something about a person: shown only at tiers 0 and 1, or after a

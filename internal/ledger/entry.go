@@ -52,7 +52,9 @@ type Detail struct {
 	What       string          `json:"w,omitempty"`  // directory, approval, purge …: the act, as a code
 	Digest     []byte          `json:"d,omitempty"`  // of what took effect
 	By         string          `json:"by,omitempty"` // cli:user@host
-	Target     []byte          `json:"x,omitempty"`  // sealed id of a person that was refused as unavailable
+	// Client is the program that asked for the entry's account (act_as), charged beside it.
+	Client ecluse.AccountID `json:"cl,omitempty"`
+	Target []byte           `json:"x,omitempty"` // sealed id of a person that was refused as unavailable
 	// Counts says how many rows of what a purge or a restore concerned.
 	Counts map[string]int64 `json:"n,omitempty"`
 }

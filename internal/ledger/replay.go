@@ -154,6 +154,25 @@ func (r *replay) charge(e *Entry, d Detail) {
 	if e.Person != 0 {
 		r.state.Seen[pair] = seen
 	}
+	if d.Client != 0 {
+		r.chargeClient(e, d)
+	}
+}
+
+// chargeClient repeats what the append charged the program that asked for the entry's account.
+func (r *replay) chargeClient(e *Entry, d Detail) {
+	holder, pair := Holder{int64(d.Client), e.Register}, Pair{d.Client, e.Person}
+	row := r.meter(holder)
+	charge := budget.Charge{Act: budget.Act(d.Act), Tier: e.Tier, Classes: d.Classes}
+	seen := budget.Apply(budget.Meters{Account: &row.Meter, Organisation: &budget.Meter{}, Register: &budget.Meter{}}, r.state.Seen[pair], charge, e.At)
+	r.state.Meters[holder], r.charged[holder] = row, e.At
+	if e.Person == 0 {
+		return
+	}
+	if r.isHazy(pair, e.At) {
+		r.unsure[holder] = e.At
+	}
+	r.state.Seen[pair] = seen
 }
 
 // isHazy reports whether purged entries may have made this person known to the account.

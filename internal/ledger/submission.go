@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,9 @@ type Candidate struct {
 	Revision int64
 	// Charge is admitted against the meters of Account, Organisation and Register; nil charges nothing.
 	Charge *budget.Charge
+	// ClientCharge is admitted together with Charge against the meter of Detail.Client: both or none.
+	// For what is explained only, which no meter of organisation or register counts.
+	ClientCharge *budget.Charge
 	// Review is opened with the entry if it is allowed.
 	Review *Review
 	// Effect takes place in the entry's own transaction; nil has none.
@@ -79,11 +83,12 @@ const (
 	withdrawn
 )
 
+// account takes a place of the queue: a program the same ones for whomever it acts.
 func (s *submission) account() ecluse.AccountID {
 	if len(s.candidates) == 0 {
 		return 0
 	}
-	return s.candidates[0].Account
+	return cmp.Or(s.candidates[0].Detail.Client, s.candidates[0].Account)
 }
 
 func (s *submission) take() bool     { return s.state.CompareAndSwap(waiting, taken) }
