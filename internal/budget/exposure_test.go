@@ -9,8 +9,16 @@ import (
 	"pgregory.net/rapid"
 )
 
+// large is the reach of an agent who follows 60 of 1.1 million persons, with the default limits.
+func large(change func(*Reach)) Reach {
+	r := Reach{Limits: Default(), OrganisationNew24h: OrganisationLimit(100), RegisterNew24h: RegisterLimit(1_100_000), Familiar: 60, Reachable: 1_100_000}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
 func TestTheSmallestTermOfTheBoundBinds(t *testing.T) {
-	l := Default()
 	for _, c := range []struct {
 		name   string
 		reach  Reach
@@ -18,10 +26,14 @@ func TestTheSmallestTermOfTheBoundBinds(t *testing.T) {
 		month  Bound
 		anyhow bool // the month's bound holds whatever links others make
 	}{
-		{"a large register", Reach{l, 60, 1_100_000}, Bound{120, TermTotal}, Bound{60 + 300 + 90, TermNovelty}, false},
-		{"a small register", Reach{l, 60, 100}, Bound{100, TermReachable}, Bound{100, TermReachable}, true},
-		{"many familiar persons", Reach{l, 9_000, 1_100_000}, Bound{120, TermTotal}, Bound{3_600, TermTotal}, true},
-		{"nothing within reach", Reach{l, 0, 0}, Bound{0, TermReachable}, Bound{0, TermReachable}, true},
+		{"a large register", large(nil), Bound{120, TermTotal}, Bound{60 + 300 + 90, TermNovelty}, false},
+		{"a small mandate", large(func(r *Reach) { r.Reachable = 100 }), Bound{100, TermReachable}, Bound{100, TermReachable}, true},
+		{"many familiar persons", large(func(r *Reach) { r.Familiar = 9_000 }), Bound{120, TermTotal}, Bound{3_600, TermTotal}, true},
+		{"nothing within reach", large(func(r *Reach) { r.Reachable = 0 }), Bound{0, TermReachable}, Bound{0, TermReachable}, true},
+		{"two colleagues", large(func(r *Reach) { r.OrganisationNew24h = OrganisationLimit(2) }), Bound{120, TermTotal}, Bound{60 + 30*8 + 90, TermNovelty}, false},
+		{"a small register", large(func(r *Reach) { r.RegisterNew24h = RegisterLimit(700) }), Bound{120, TermTotal}, Bound{60 + 30*7 + 90, TermNovelty}, false},
+		{"next to nothing new", large(func(r *Reach) { r.Limits.New30d, r.Limits.Emergency24h = 5, 0 }), Bound{65, TermNovelty}, Bound{65, TermNovelty}, false},
+		{"budgets are only observed", large(func(r *Reach) { r.Observed = true }), Bound{1_100_000, TermReachable}, Bound{1_100_000, TermReachable}, true},
 	} {
 		if got := Bound24h(c.reach); got != c.day {
 			t.Errorf("%s: 24 h: %+v, want %+v", c.name, got, c.day)
@@ -33,11 +45,42 @@ func TestTheSmallestTermOfTheBoundBinds(t *testing.T) {
 	}
 }
 
+func TestEveryStepIsWhatTheSameBoundSaysOfTheChange(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		reach Reach
+		first Step // the most helpful one
+	}{
+		{"few new ones", large(nil), Step{"new_30d", 300, 200, Bound{120, TermTotal}, Bound{60 + 200 + 90, TermNovelty}}},
+		{"unused links", large(func(r *Reach) { r.Familiar, r.Idle = 460, 450 }), Step{StepIdle, 460, 10, Bound{120, TermTotal}, Bound{10 + 300 + 90, TermNovelty}}},
+		{"observed", large(func(r *Reach) { r.Observed = true }), Step{StepEnforce, 0, 0, Bound{120, TermTotal}, Bound{450, TermNovelty}}},
+		{"a caseload beyond all", large(func(r *Reach) { r.Familiar = 9_000 }), Step{"total_24h", 120, 80, Bound{80, TermTotal}, Bound{2_400, TermTotal}}},
+	} {
+		if got := Steps(c.reach); len(got) == 0 || got[0] != c.first {
+			t.Errorf("%s: %+v, want %+v first", c.name, got, c.first)
+		}
+	}
+	if got := Steps(large(func(r *Reach) { r.Reachable = 3 })); got != nil {
+		t.Errorf("three persons are within reach, and yet %+v would help", got)
+	}
+}
+
+func TestNoStepTakesABudgetAway(t *testing.T) {
+	for from, to := range map[int]int{0: 0, 1: 1, 2: 1, 3: 2, 20: 13, 40: 25, 120: 80, 300: 200, 400: 265} {
+		if got := thirdLess(from); got != to {
+			t.Errorf("a third less than %d: %d, want %d", from, got, to)
+		}
+	}
+}
+
 // A thief who knows the rules takes whatever is admitted, in any order and at any pace.
 func TestNoThiefObtainsMoreThanTheBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t)
-		w.limits.Total24h, w.orgLimit, w.registerLimit = 4+w.limits.Total24h, 1000, 1000
+		w.limits.Total24h = 4 + w.limits.Total24h
+		if rapid.Bool().Draw(t, "alone") { // nothing but the account's own budgets stops it
+			w.orgLimit, w.registerLimit = 1000, 1000
+		}
 		const persons = 40
 		linked := rapid.IntRange(0, 6).Draw(t, "linked") // persons 0 to linked-1 are explained
 		tierOf := func(p int) ecluse.Tier {
@@ -60,11 +103,13 @@ func TestNoThiefObtainsMoreThanTheBound(t *testing.T) {
 			familiar[p] = true
 		}
 		for pair, s := range w.seen {
-			if stolen.Sub(s.LastAt) < Remembered {
+			if s.Familiar(stolen) {
 				familiar[pair[1]] = true
 			}
 		}
-		reach := Reach{Limits: w.limits, Familiar: len(familiar), Reachable: persons}
+		reach := Reach{
+			Limits: w.limits, OrganisationNew24h: w.orgLimit, RegisterNew24h: w.registerLimit, Familiar: len(familiar), Reachable: persons,
+		}
 		w.events = nil
 		for w.now.Sub(stolen) < Month {
 			for range rapid.IntRange(0, 8).Draw(t, "looks") {

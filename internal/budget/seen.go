@@ -32,6 +32,10 @@ func (s Seen) Knows(tier ecluse.Tier, classes ecluse.ClassSet, at time.Time) boo
 // lives reports whether the memory has not lapsed.
 func (s Seen) lives(at time.Time) bool { return at.Sub(s.ChargedAt) < Remembered }
 
+// Familiar reports whether some look at the person could be free at tiers 1 to 3, at that instant or
+// later: K of the exposure.
+func (s Seen) Familiar(at time.Time) bool { return s.Tier > ecluse.Explained && s.lives(at) }
+
 // after is what is remembered once c has been admitted. A look that adds nothing within the same hour
 // changes nothing, so that it need not be written.
 func (s Seen) after(c *Charge, at time.Time) Seen {
