@@ -158,6 +158,86 @@ func TestANodeOnTheWrongServerTimeIsRefused(t *testing.T) {
 	}
 }
 
+// A clock that only the machine has moves for real: the ledger's own time is what is attacked here.
+func TestALedgerWhoseTimeWasMovedAheadAdmitsNothingMore(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, url string) {
+		w := nodetest.New(t, url, nil)
+		w.Node.Close()
+		n, err := node.Open(t.Context(), node.Options{Config: w.Config, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Node = n
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go n.Run(ctx)
+		if _, err := n.Ledger.Append(t.Context(), refusal(w)); err != nil {
+			t.Fatal(err)
+		}
+		// A day ahead: every window of a budget would be past.
+		ahead := time.Now().Add(24 * time.Hour).UnixMicro()
+		driver, source := "pgx", url
+		if file, lite := strings.CutPrefix(url, "sqlite:"); lite {
+			driver, source = "sqlite", "file:"+file+"?_pragma=busy_timeout(5000)"
+		}
+		db, err := sql.Open(driver, source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.Exec("UPDATE heads SET at = $1", ahead); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 5*time.Second, func() bool {
+			_, err := n.Ledger.Append(t.Context(), refusal(w))
+			return errors.Is(err, ledger.ErrStopped) && errors.Is(err, node.ErrClock)
+		})
+		if err := n.Ready(t.Context()); !errors.Is(err, node.ErrClock) {
+			t.Errorf("the node says it is ready: %v", err)
+		}
+	})
+}
+
+// What cannot be proven later is not admitted: ten seconds without a signature, and it stops.
+func TestANodeThatCannotSignStopsAndGoesOnByItself(t *testing.T) {
+	t.Parallel() // it waits
+	w := nodetest.New(t, storetest.SQLite(t), nil)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	path := w.CheckpointFile()
+	if err := errors.Join(os.Remove(path), os.MkdirAll(path+"/x", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	go w.Run(ctx)
+	if _, err := w.Ledger.Append(t.Context(), refusal(w)); err != nil {
+		t.Fatalf("at the first failure already: %v", err)
+	}
+	eventually(t, 20*time.Second, func() bool { return errors.Is(w.Notary.Fresh(), ledger.ErrUnsigned) })
+	if _, err := w.Ledger.Append(t.Context(), refusal(w)); !errors.Is(err, ledger.ErrStopped) || !errors.Is(err, ledger.ErrUnsigned) {
+		t.Errorf("an append says %v", err)
+	}
+	if err := w.Ready(t.Context()); !errors.Is(err, ledger.ErrUnsigned) {
+		t.Errorf("the node says it is ready: %v", err)
+	}
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 5*time.Second, func() bool {
+		_, err := w.Ledger.Append(t.Context(), refusal(w))
+		return err == nil
+	})
+}
+
+func eventually(t *testing.T, within time.Duration, what func() bool) {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < within; time.Sleep(50 * time.Millisecond) {
+		if what() {
+			return
+		}
+	}
+	t.Fatalf("not within %s", within)
+}
+
 const fullDiskVariable = "ECLUSE_TEST_FULL_DISK"
 
 // TestOnAFullDisk is no test but the process of the test below: it appends until no file may grow.
