@@ -23,6 +23,8 @@ type Mandate struct {
 	// Running is false where the agreement or the grant was ended or is not active, whatever the dates.
 	Running bool
 	Limits  budget.Limits // of the agreement, before any quarter
+	// Follows says that Limits.Total24h is that of the caseload (budget.TotalLimit): the agreement sets none.
+	Follows bool
 	Role    ecluse.Role
 	// Since is when the account or the grant came into being, whichever is later: younger than
 	// budget.Probation means a quarter of the limits, unless the installation batch confirmed it.
@@ -59,6 +61,28 @@ func (m *Mandate) inForce(at time.Time) budget.Limits {
 		return l.Raised()
 	}
 	return l
+}
+
+// LimitsWithin are the highest limits that Limits gives at any instant from one to another, both included:
+// what exposure counts with. A young mandate counts as it will be at the end.
+func LimitsWithin(mandates []Mandate, register ecluse.RegisterID, from, to time.Time) (l budget.Limits) {
+	for i := range mandates {
+		m := &mandates[i]
+		if !m.opens(register) || !m.RunsWithin(from, to) {
+			continue
+		}
+		highest := budget.InForce(m.Limits, m.Since, m.Installed, to)
+		if from.Before(m.RaisedUntil) {
+			highest = highest.Raised()
+		}
+		l = l.Max(highest)
+	}
+	return l
+}
+
+// RunsWithin reports whether the mandate is in force at some instant from one to another, both included.
+func (m *Mandate) RunsWithin(from, to time.Time) bool {
+	return m.Running && !to.Before(m.Starts) && (m.Ends.IsZero() || from.Before(m.Ends))
 }
 
 // RaisedUntil is when the raise of an account's soft limit in a register ends that runs at an instant;
