@@ -85,6 +85,12 @@ func keysOf(batch []*submission) LoadKeys {
 			for _, h := range c.holders() {
 				k.Holders = addOnce(k.Holders, holders, h)
 			}
+			if c.ClientCharge != nil {
+				k.Holders = addOnce(k.Holders, holders, c.clientHolder())
+			}
+			if c.ClientCharge != nil && c.Person != 0 {
+				k.Pairs = addOnce(k.Pairs, pairs, Pair{c.Detail.Client, c.Person})
+			}
 			if c.Person != 0 {
 				k.Pairs = addOnce(k.Pairs, pairs, Pair{c.Account, c.Person})
 				k.Persons = addOnce(k.Persons, persons, c.Person)
@@ -131,7 +137,10 @@ func (b *batchWriter) enter(asked *Candidate, act int64) (Result, error) {
 	copied := *asked
 	c := &copied
 	c.Reasons = slices.Clip(c.Reasons)
-	readings, refused := b.admit(c)
+	readings, refused, err := b.admit(c)
+	if err != nil {
+		return Result{}, err
+	}
 	if refused != nil {
 		c.Decision, c.Reasons = Deny, refused
 		b.ledger.count(refused)
@@ -170,23 +179,26 @@ func (l *Ledger) count(reasons []ecluse.Reason) {
 }
 
 // admit asks the budgets; refused is nil when everything is charged.
-func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []ecluse.Reason) {
+func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []ecluse.Reason, err error) {
 	if c.Charge == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	holders := c.holders()
 	account, organisation, register := b.meter(holders[0]), b.meter(holders[1]), b.meter(holders[2])
 	pair := Pair{c.Account, c.Person}
-	seen, ok := b.writes.Seen[pair]
-	if !ok {
-		seen = b.state.Seen[pair]
+	seen := b.seen(pair)
+	client, err := b.admitClient(c)
+	if err != nil {
+		return nil, nil, err
 	}
 	meters := budget.Meters{Account: &account.Meter, Organisation: &organisation.Meter, Register: &register.Meter}
 	verdict, after := budget.Admit(meters, seen, *c.Charge, b.at)
-	readings = budget.Readings(&account.Meter, *c.Charge, b.at)
-	if !verdict.Admitted {
-		return readings, verdict.Reasons
+	if !verdict.Admitted || !client.Admitted {
+		unchanged := b.meter(holders[0])
+		return budget.Readings(&unchanged.Meter, *c.Charge, b.at), refusals(verdict, client.Verdict), nil
 	}
+	readings = budget.Readings(&account.Meter, *c.Charge, b.at)
+	b.charged(c, client)
 	b.writes.Meters[holders[0]] = account
 	if c.Charge.Act == budget.Disclose && !verdict.New {
 		c.Review = nil // a known person reopened: somebody was told, or will look, already
@@ -198,8 +210,15 @@ func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []
 		b.writes.Seen[pair] = after
 	}
 	c.Detail.Act, c.Detail.Classes = uint8(c.Charge.Act), c.Charge.Classes
-	c.Reasons = append(c.Reasons, verdict.Reasons...)
-	return readings, nil
+	c.Reasons = append(append(c.Reasons, verdict.Reasons...), client.Reasons...)
+	return readings, nil, nil
+}
+
+func (b *batchWriter) seen(p Pair) budget.Seen {
+	if s, ok := b.writes.Seen[p]; ok {
+		return s
+	}
+	return b.state.Seen[p]
 }
 
 func (b *batchWriter) meter(h Holder) MeterRow {
