@@ -47,6 +47,23 @@ var (
 	ErrLinkLife = errors.New("a link runs longer than its kind may, or its kind is unknown")
 )
 
+// importing is the effect of approving a request of KindImport; the links follow the commit.
+func (d *Directory) importing(r *decision) (ledger.Effect, error) {
+	var change Change
+	if err := r.read(&change); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+		c := applied{Change: change, approval: r.Approval, approver: r.approver}
+		if err := d.apply(ctx, tx, e, r.controller, c); err != nil || len(change.Links) == 0 {
+			return err
+		}
+		batch, err := d.leaveBatch(ctx, tx, e, c)
+		r.then = func(ctx context.Context) error { return d.applyLinks(ctx, batch.ID, change) }
+		return err
+	}, nil
+}
+
 // apply writes organisations, agreements, accounts and grants, all or none, and only if the diff is still
 // the one that the approver was shown: ErrChanged.
 func (d *Directory) apply(ctx context.Context, tx ledger.Tx, e *ledger.Entry, controller Controller, c applied) error {
@@ -57,6 +74,13 @@ func (d *Directory) apply(ctx context.Context, tx ledger.Tx, e *ledger.Entry, co
 	}
 	if text, err := encode(summary); err != nil || text != c.approval.Summary {
 		return errors.Join(err, whenNil(err, ErrChanged))
+	}
+	return nil
+}
+
+func whenNil(err, other error) error {
+	if err == nil {
+		return other
 	}
 	return nil
 }

@@ -6,25 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ecluse"
 	"ecluse/internal/ledger"
+	"ecluse/internal/policy"
 )
 
 // Errors of requests and decisions.
 var (
 	// ErrDualControl: the one who decides may not be the one who asked, nor share an identity, a
 	// session or a device with them, and must be an access officer of the controller.
-	ErrDualControl = errors.New("a second, different access officer has to decide this")
+	ErrDualControl = errors.New("a second, different person has to decide this")
 	// ErrDecided: somebody decided it before, or it expired.
 	ErrDecided = errors.New("this request is no longer pending")
 	// ErrChanged: approving it would not do what was shown any more.
 	ErrChanged = errors.New("the directory changed since this was asked: ask again")
-	// ErrWeak: the session was not opened with a means of sign-in strong enough for this.
-	ErrWeak = errors.New("this needs a stronger means of sign-in")
-	// ErrInactive: the account is suspended or ended.
-	ErrInactive = errors.New("this account may not act at present")
 	// ErrOfficers: fewer than two access officers have signed in; until then nothing can be approved.
 	ErrOfficers = errors.New("two access officers must have signed in before anything can be approved")
 )
@@ -32,26 +30,28 @@ var (
 // ApprovalLife is how long a request waits.
 const ApprovalLife = 30 * 24 * time.Hour
 
-// KindImport is the kind of request that changes the directory by a file.
-const KindImport = "directory.import"
-
 // Approval is a request that waits for, or had, a second pair of eyes.
 type Approval struct {
-	ID          ecluse.ApprovalID
-	Controller  ecluse.ControllerID
-	Kind        string
-	Subject     int64 // directory.links: links applied so far
-	Body        string
-	Summary     string
-	RequestedBy ecluse.AccountID
-	Requester   string
-	RequestedAt time.Time
-	DecidedBy   ecluse.AccountID
-	DecidedAt   time.Time
-	State       string // pending, approved, refused
-	Expires     time.Time
-	Session     ecluse.SessionID // that it was asked from, 0 for commands
-	Device      string
+	ID         ecluse.ApprovalID
+	Controller ecluse.ControllerID
+	Kind       string
+	// Organisation is whom it concerns, 0 = the whole body.
+	Organisation ecluse.OrganisationID
+	Subject      int64 // directory.links: links made so far
+	Body         string
+	Summary      string
+	RequestedBy  ecluse.AccountID
+	Requester    string
+	RequestedAt  time.Time
+	DecidedBy    ecluse.AccountID
+	DecidedAt    time.Time
+	State        string // pending, approved, refused
+	Expires      time.Time
+	// Session, Device and Network are where it was asked from, empty for commands.
+	Session ecluse.SessionID
+	Device  string
+	Network string
+	MAC     []byte
 }
 
 // Diff is what the approver is shown.
@@ -63,144 +63,145 @@ func (a Approval) Diff() (Summary, error) {
 
 // ApprovalRows reads requests.
 type ApprovalRows interface {
+	// Approvals are without their bodies.
 	Approvals(ctx context.Context, c ecluse.ControllerID, state string) ([]Approval, error)
+	// Approved counts what an account approved since an instant.
+	Approved(ctx context.Context, by ecluse.AccountID, since time.Time) (int, error)
 }
 
-// Actor is who asks for or decides something.
-type Actor struct {
-	Account ecluse.AccountID
-	Session ecluse.SessionID
-	CLI     string // cli:user@host, for commands
-	Device  string // number of the browser, "" for commands
-	Assured bool   // signed in by a means that the provider's configuration accepts
-	Strong  bool   // by one that it calls strong
+// RefusedError says why somebody may not decide a request. errors.Is finds ErrDualControl in it, or, where
+// that is the only reason, ErrWeak (assurance.too_low) or ErrOfficers (dual_control.officers).
+type RefusedError struct{ Reasons []ecluse.Reason }
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("this may not be decided: %v", e.Reasons) }
+
+// Is implements errors.Is.
+func (e *RefusedError) Is(target error) bool {
+	alone := ErrDualControl
+	if len(e.Reasons) == 1 {
+		switch e.Reasons[0] {
+		case ecluse.ReasonAssuranceTooLow:
+			alone = ErrWeak
+		case ecluse.ReasonDualOfficers:
+			alone = ErrOfficers
+		}
+	}
+	return target == alone
 }
 
 // Request asks for a directory import on behalf of an account of the controller (access officer or
 // administrator): it can then not be the one who approves. Nothing changes but the list of requests.
-func (d *Directory) Request(ctx context.Context, by Actor, c Change) (a Approval, err error) {
-	err = d.again(by.Account, func() error {
-		a, err = d.request(ctx, by, c)
-		return err
+func (d *Directory) Request(ctx context.Context, by Actor, c Change) (Approval, error) {
+	return d.ask(ctx, by, KindImport, func(s Standing) (question, error) {
+		if s.Controller.Code != c.Controller {
+			return question{}, ErrDualControl
+		}
+		summary, err := d.plan(ctx, c)
+		return question{Body: c, Summary: summary}, err
 	})
+}
+
+// Approvals are the pending requests that an account may decide, as far as its role goes, without the
+// bodies. ErrNotFound if it decides none at all.
+func (d *Directory) Approvals(ctx context.Context, by Actor) ([]Approval, error) {
+	s, err := d.actor(ctx, by, assured)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Has(ecluse.RoleAccessOfficer) {
+		return nil, ErrNotFound
+	}
+	all, err := d.rows.Approvals(ctx, s.Controller.ID, "pending")
+	return slices.DeleteFunc(all, func(a Approval) bool { return !s.decides(a) }), err
+}
+
+// decides reports whether the account's role is one that decides a request.
+func (s Standing) decides(a Approval) bool {
+	k, known := kindOf(a.Kind)
+	return known && a.Controller == s.Controller.ID && k.decides(s, a)
+}
+
+// Approval is one request that the account may decide, as far as its role goes, whatever its state:
+// ErrNotFound, or ErrDead if it is not as it was asked.
+func (d *Directory) Approval(ctx context.Context, by Actor, id ecluse.ApprovalID) (Approval, error) {
+	_, a, err := d.decidable(ctx, by, id)
 	return a, err
 }
 
-func (d *Directory) request(ctx context.Context, by Actor, c Change) (Approval, error) {
-	s, err := d.Standing(ctx, by.Account)
+func (d *Directory) decidable(ctx context.Context, by Actor, id ecluse.ApprovalID) (Standing, Approval, error) {
+	s, err := d.actor(ctx, by, assured)
 	if err != nil {
-		return Approval{}, err
+		return s, Approval{}, err
 	}
-	if !s.Has(ecluse.RoleAccessOfficer) && !s.Has(ecluse.RoleAdmin) || s.Controller.Code != c.Controller || !s.Account.Acts(d.now()) {
-		return Approval{}, fmt.Errorf("request a directory import: %w", ErrDualControl)
-	}
-	summary, err := d.plan(ctx, c)
+	a, err := d.rows.Approval(ctx, id)
 	if err != nil {
-		return Approval{}, err
+		return s, a, err
 	}
-	return d.file(ctx, by, s, KindImport, c, summary)
-}
-
-// file writes a request down: change is what takes effect, summary what the approver is shown.
-func (d *Directory) file(ctx context.Context, by Actor, s Standing, kind string, change any, summary Summary) (Approval, error) {
-	a := Approval{Controller: s.Controller.ID, Kind: kind, RequestedBy: by.Account, Requester: s.Account.Name() + " " + by.CLI, State: "pending", Session: by.Session, Device: by.Device}
-	body, err1 := encode(change)
-	text, err2 := encode(summary)
-	if err := errors.Join(err1, err2); err != nil {
-		return a, err
+	if a.Controller != s.Controller.ID {
+		return s, Approval{}, ErrNotFound
 	}
-	a.Body, a.Summary = body, text
-	digest := sha256.Sum256([]byte(body))
-	_, err := d.ledger.Append(ctx, ledger.Candidate{
-		Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session,
-		Detail: ledger.Detail{What: "request " + kind, Digest: digest[:], By: by.CLI}, Revision: s.Rev,
-		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-			a.ID, a.RequestedAt, a.Expires = ecluse.ApprovalID(tx.Allot(1)), e.At, e.At.Add(ApprovalLife)
-			return tx.(Tx).InsertApproval(ctx, d.signed(a))
-		},
-	})
-	if err != nil {
-		return a, fmt.Errorf("request %s: %w", kind, err)
+	if err := d.checkApproval(a); err != nil {
+		return s, Approval{}, err
 	}
-	return a, nil
-}
-
-// Approvals are the pending requests that an account may decide: those of its controller, for access
-// officers, without the bodies.
-func (d *Directory) Approvals(ctx context.Context, by Actor) ([]Approval, error) {
-	s, err := d.Standing(ctx, by.Account)
-	if err != nil || !s.Has(ecluse.RoleAccessOfficer) {
-		return nil, errors.Join(err, whenNil(err, ErrNotFound))
+	if !s.decides(a) {
+		return s, Approval{}, ErrNotFound
 	}
-	if s.Account.over(d.now()) {
-		return nil, ErrInactive
-	}
-	return d.rows.Approvals(ctx, s.Controller.ID, "pending")
-}
-
-func whenNil(err, other error) error {
-	if err == nil {
-		return other
-	}
-	return nil
-}
-
-// Approval is one request of the account's controller, whatever its state: ErrNotFound, or ErrDead if
-// it is not as it was asked.
-func (d *Directory) Approval(ctx context.Context, by Actor, id ecluse.ApprovalID) (Approval, error) {
-	s, err := d.Standing(ctx, by.Account)
-	if err != nil {
-		return Approval{}, err
-	}
-	if !s.Has(ecluse.RoleAccessOfficer) {
-		return Approval{}, ErrNotFound
-	}
-	if s.Account.over(d.now()) {
-		return Approval{}, ErrInactive
-	}
-	return d.approval(ctx, s.Controller.ID, id)
+	return s, a, nil
 }
 
 // Decide approves or refuses a request: the one choke point of the four eyes. What was asked takes
 // effect in the transaction that appends the decision; links of a large batch follow in transactions
-// of LinkChunk each, and ResumeLinks goes on with them after an interruption. Errors: ErrNotFound,
-// ErrDualControl, ErrWeak, ErrInactive, ErrDecided, ErrChanged, ErrOfficers, ErrDead.
+// of LinkChunk each, and ResumeLinks goes on with them after an interruption. Who may not decide it is
+// told why (*RefusedError), and the attempt is in the ledger. Other errors: ErrNotFound, ErrInactive,
+// ErrDecided, ErrChanged, ErrDead.
 func (d *Directory) Decide(ctx context.Context, by Actor, id ecluse.ApprovalID, approve bool) error {
-	var change Change
-	var links Approval
-	err := d.again(by.Account, func() (err error) {
-		change, links, err = d.decide(ctx, by, id, approve)
-		return err
+	var taken *decision
+	_, err := d.ledger.AppendFresh(ctx, func() (_ []ledger.Candidate, err error) {
+		var c ledger.Candidate
+		taken, c, err = d.decide(ctx, by, id, approve)
+		return []ledger.Candidate{c}, err
 	})
-	if err != nil || links.ID == 0 {
-		return err
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		err = errors.Join(err, d.noteRefused(ctx, by, id, refused.Reasons))
 	}
-	return d.applyLinks(ctx, links.ID, change)
+	if err != nil {
+		return fmt.Errorf("decide request %d: %w", id, err)
+	}
+	if !approve || taken.then == nil {
+		return nil
+	}
+	return taken.then(ctx)
 }
 
-// decide answers the change and, if it was approved and has links, the row that they are made from.
-func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, approve bool) (change Change, links Approval, err error) {
-	a, err := d.Approval(ctx, by, id)
+// decide checks that a request may be decided so, and answers the entry that does it.
+func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, approve bool) (*decision, ledger.Candidate, error) {
+	s, a, err := d.decidable(ctx, by, id)
 	if err != nil {
-		return change, links, err
+		return nil, ledger.Candidate{}, err
 	}
-	s, err := d.Standing(ctx, by.Account)
+	if a.State != "pending" || !d.now().Before(a.Expires) {
+		return nil, ledger.Candidate{}, ErrDecided
+	}
+	facts, err := d.approvalFacts(ctx, s, by, a, approve)
 	if err != nil {
-		return change, links, err
+		return nil, ledger.Candidate{}, err
 	}
-	if err := d.mayDecide(ctx, s, by, a); err != nil {
-		return change, links, err
+	if reasons := policy.DecideApproval(facts); len(reasons) > 0 {
+		return nil, ledger.Candidate{}, &RefusedError{reasons}
 	}
-	takeEffect, err := d.effect(s.Controller, a, by.Account, &change, &links)
+	k, _ := kindOf(a.Kind)
+	taken := &decision{Approval: a, controller: s.Controller, approver: by.Account}
+	takeEffect, err := k.effect(d, taken)
 	if err != nil {
-		return change, links, err
+		return nil, ledger.Candidate{}, err
 	}
 	state, what := "refused", "refuse "
 	if approve {
 		state, what = "approved", "approve "
 	}
 	digest := sha256.Sum256([]byte(a.Body))
-	_, err = d.ledger.Append(ctx, ledger.Candidate{
+	return taken, ledger.Candidate{
 		Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, NewRevision: approve,
 		Detail: ledger.Detail{What: what + a.Kind, Subject: int64(id), Digest: digest[:], By: by.CLI}, Revision: s.Rev,
 		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
@@ -209,70 +210,60 @@ func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 			}
 			return takeEffect(ctx, tx, e)
 		},
-	})
-	if err != nil {
-		return change, links, fmt.Errorf("decide request %d: %w", id, err)
-	}
-	return change, links, nil
-}
-
-// effect is what approving a request does, by its kind. An import fills in its change and the row that
-// its links are made from.
-func (d *Directory) effect(controller Controller, a Approval, approver ecluse.AccountID, change *Change, links *Approval) (ledger.Effect, error) {
-	if a.Kind == KindObserve {
-		return d.observing(a, approver)
-	}
-	if err := json.Unmarshal([]byte(a.Body), change); err != nil {
-		return nil, fmt.Errorf("read request %d: %w", a.ID, err)
-	}
-	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-		c := applied{Change: *change, approval: a, approver: approver}
-		err := d.apply(ctx, tx, e, controller, c)
-		if err == nil && len(change.Links) > 0 {
-			*links, err = d.leaveBatch(ctx, tx, e, c)
-		}
-		return err
 	}, nil
 }
 
-// mayDecide holds the rules of the four eyes.
-func (d *Directory) mayDecide(ctx context.Context, s Standing, by Actor, a Approval) error {
-	if a.State != "pending" || !d.now().Before(a.Expires) {
-		return ErrDecided
+// approvalFacts reads what policy.DecideApproval asks for. Whatever changes it raises the revision, but
+// for a first sign-in, which only allows more.
+func (d *Directory) approvalFacts(ctx context.Context, s Standing, by Actor, a Approval, approve bool) (f policy.ApprovalFacts, err error) {
+	k, _ := kindOf(a.Kind)
+	f = policy.ApprovalFacts{Concerns: a.Organisation, Within: k.within, Approves: approve, Assured: by.Assured, Strong: by.Strong}
+	if f.Requester, err = d.party(ctx, a.RequestedBy, a.Session, a.Device); err != nil {
+		return f, err
 	}
-	if a.Kind != KindImport && a.Kind != KindObserve {
-		return ErrNotFound
+	if f.Approver, err = d.party(ctx, by.Account, by.Session, by.Device); err != nil {
+		return f, err
 	}
-	if !s.Account.Acts(d.now()) || a.RequestedBy == by.Account || !elsewhere(a, by) {
-		return ErrDualControl
+	if f.Officers, err = d.boundOfficers(ctx, s.Controller.ID); err != nil {
+		return f, err
 	}
-	if !by.Assured || !by.Strong {
-		return ErrWeak
+	if f.Approved24h, err = d.rows.Approved(ctx, by.Account, d.now().Add(-24*time.Hour)); err != nil {
+		return f, fmt.Errorf("count the approvals of account %d: %w", by.Account, err)
 	}
-	officers, err := d.boundOfficers(ctx, s.Controller.ID)
-	if err != nil {
-		return err
-	}
-	if officers < 2 {
-		return ErrOfficers
-	}
-	apart, err := d.apart(ctx, a.RequestedBy, by.Account)
-	if err == nil && apart {
-		apart, err = d.notSiblings(ctx, a.RequestedBy, by.Account)
-	}
-	if err == nil && !apart {
-		err = ErrDualControl
-	}
-	return err
+	return f, nil
 }
 
-// elsewhere reports whether who decides sits at another browser, in another session, than who asked. A
-// request of a command was made at no browser.
-func elsewhere(a Approval, by Actor) bool {
-	if a.Session != 0 && a.Session == by.Session {
-		return false
+// party is an account with its lineage.
+func (d *Directory) party(ctx context.Context, id ecluse.AccountID, session ecluse.SessionID, device string) (policy.Party, error) {
+	line, err := d.lineage(ctx, id)
+	if err != nil {
+		return policy.Party{}, err
 	}
-	return a.Device == "" || by.Device != "" && by.Device != a.Device
+	p := policy.Party{
+		Account: id, Identity: line[0].identity(), Organisation: line[0].Organisation, Session: session, Device: device,
+		Contained: line[0].State == Suspended,
+	}
+	for _, a := range line[1:] {
+		p.Lineage = append(p.Lineage, policy.Ancestor{Account: a.ID, Identity: a.identity(), Contained: a.State == Suspended})
+	}
+	return p, nil
+}
+
+// identity names who an account is bound to; "" = nobody.
+func (a Account) identity() string {
+	if a.Sub == "" {
+		return ""
+	}
+	return a.IDP + " " + a.Sub
+}
+
+// noteRefused writes down that somebody tried to decide what they may not.
+func (d *Directory) noteRefused(ctx context.Context, by Actor, id ecluse.ApprovalID, reasons []ecluse.Reason) error {
+	_, err := d.ledger.Append(ctx, ledger.Candidate{
+		Kind: ledger.KindApproval, Account: by.Account, Session: by.Session, Revision: ledger.AnyRevision, Decision: ledger.Deny, Reasons: reasons,
+		Detail: ledger.Detail{What: "decide", Subject: int64(id), By: by.CLI},
+	})
+	return err
 }
 
 // boundOfficers counts the access officers that have signed in, by identity.
@@ -287,10 +278,10 @@ func (d *Directory) boundOfficers(ctx context.Context, c ecluse.ControllerID) (i
 			granted[g.Account] = true
 		}
 	}
-	identities := map[[2]string]bool{}
+	identities := map[string]bool{}
 	for _, a := range accounts {
 		if granted[a.ID] && a.Acts(d.now()) && a.Sub != "" && !a.ActiveAt.IsZero() && d.checkAccount(a) == nil {
-			identities[[2]string{a.IDP, a.Sub}] = true
+			identities[a.identity()] = true
 		}
 	}
 	return len(identities), nil

@@ -224,7 +224,7 @@ func TestAnOfficerWhoseTimeIsOverNeitherAsksNorApproves(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Clock.Advance(time.Minute)
-	if _, err := w.Directory.Request(t.Context(), w.Actor("officer4"), newcomer(w, "paul")); !errors.Is(err, directory.ErrDualControl) {
+	if _, err := w.Directory.Request(t.Context(), w.Actor("officer4"), newcomer(w, "paul")); !errors.Is(err, directory.ErrInactive) {
 		t.Errorf("she asks: %v", err)
 	}
 	if err := w.Directory.Decide(t.Context(), w.Actor("officer4"), byOther, true); err == nil || known(w, "olga") {
@@ -269,6 +269,10 @@ func TestARequestAlteredInTheDatabaseIsNotApproved(t *testing.T) {
 			"the requester":        `UPDATE approvals SET requested_by = (SELECT MIN(id) FROM accounts WHERE email = 'admin@example.test') WHERE id = $1`,
 			"the requester's name": `UPDATE approvals SET requester = 'the minister' WHERE id = $1`,
 			"the end":              `UPDATE approvals SET expires = expires + 1 WHERE id = $1`,
+			"whom it concerns":     `UPDATE approvals SET organisation_id = 1 WHERE id = $1`,
+			"where it was asked":   `UPDATE approvals SET device = 'another' WHERE id = $1`,
+			"from which network":   `UPDATE approvals SET network = '192.0.2.0/24' WHERE id = $1`,
+			"in which session":     `UPDATE approvals SET session_id = session_id + 1 WHERE id = $1`,
 			"the kind":             `UPDATE approvals SET kind = 'directory.links' WHERE id = $1`,
 		} {
 			id := ask(t, w, "officer1", newcomer(w, "nina"))

@@ -219,7 +219,8 @@ func (d *Directory) Revised(rev int64) {
 const standingLife = 10 * time.Minute
 
 // Standing is what is known of an account, at most as old as the newest revision this node heard of.
-// A decision taken on an older one is refused by the ledger (ErrStale): then call Forget and ask again.
+// A decision taken on an older one is refused by the ledger (ErrStale), which has told this node of the
+// newer one by then (ledger.AppendFresh).
 func (d *Directory) Standing(ctx context.Context, id ecluse.AccountID) (Standing, error) {
 	d.mu.RLock()
 	s, ok := d.standings[id]
@@ -236,13 +237,6 @@ func (d *Directory) Standing(ctx context.Context, id ecluse.AccountID) (Standing
 	defer d.mu.Unlock()
 	d.standings[id] = s
 	return s, nil
-}
-
-// Forget drops what is cached of an account.
-func (d *Directory) Forget(id ecluse.AccountID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.standings, id)
 }
 
 // read reads a standing. The revision comes first: rows newer than it only make it look older.

@@ -2,8 +2,8 @@ package directory
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"ecluse"
@@ -12,9 +12,6 @@ import (
 )
 
 const observationDomain = "directory/observations"
-
-// KindObserve is the kind of request that has the budgets of a register observed for a while.
-const KindObserve = "budgets.observe"
 
 // MaxObserveDays is the longest that budgets may be observed by one act.
 const MaxObserveDays = 45
@@ -64,36 +61,27 @@ type ObserveChange struct {
 
 // RequestObserve asks, for an access officer or administrator, to have budgets observed. It takes effect
 // when another access officer approves it. Errors: ErrDays, ErrDualControl.
-func (d *Directory) RequestObserve(ctx context.Context, by Actor, c ObserveChange) (a Approval, err error) {
+func (d *Directory) RequestObserve(ctx context.Context, by Actor, c ObserveChange) (Approval, error) {
 	if c.Days < 1 || c.Days > MaxObserveDays {
-		return a, ErrDays
+		return Approval{}, ErrDays
 	}
-	err = d.again(by.Account, func() error {
-		s, err := d.Standing(ctx, by.Account)
-		if err != nil {
-			return err
-		}
-		if !s.Has(ecluse.RoleAccessOfficer) && !s.Has(ecluse.RoleAdmin) || !s.Account.Acts(d.now()) {
-			return fmt.Errorf("request to observe budgets: %w", ErrDualControl)
-		}
-		a, err = d.file(ctx, by, s, KindObserve, c, Summary{Controller: s.Controller.Name, Observe: &c})
-		return err
+	return d.ask(ctx, by, KindObserve, func(s Standing) (question, error) {
+		return question{Body: c, Summary: Summary{Controller: s.Controller.Name, Observe: &c}}, nil
 	})
-	return a, err
 }
 
 // observing is the effect of approving a request of KindObserve.
-func (d *Directory) observing(a Approval, approver ecluse.AccountID) (ledger.Effect, error) {
+func (d *Directory) observing(r *decision) (ledger.Effect, error) {
 	var c ObserveChange
-	if err := json.Unmarshal([]byte(a.Body), &c); err != nil {
-		return nil, fmt.Errorf("read request %d: %w", a.ID, err)
+	if err := r.read(&c); err != nil {
+		return nil, err
 	}
 	if c.Days < 1 || c.Days > MaxObserveDays {
 		return nil, ErrDays
 	}
 	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
 		return d.putObservation(ctx, tx, Observation{
-			Register: c.Register, Controller: a.Controller, RequestedBy: a.RequestedBy, ApprovedBy: approver,
+			Register: c.Register, Controller: r.Controller, RequestedBy: r.RequestedBy, ApprovedBy: r.approver,
 			Starts: e.At, Ends: e.At.Add(time.Duration(c.Days) * budget.Day), Entry: e.N,
 		})
 	}, nil
@@ -108,37 +96,35 @@ func (d *Directory) putObservation(ctx context.Context, tx ledger.Tx, o Observat
 // security officer or administrator of the body suffices. Errors: ErrNotFound (there is none running),
 // ErrDualControl (not theirs to do).
 func (d *Directory) Enforce(ctx context.Context, by Actor, reg ecluse.RegisterID) error {
-	return d.again(by.Account, func() error {
-		s, err := d.Standing(ctx, by.Account)
+	_, err := d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
+		s, err := d.actor(ctx, by, assured)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		officer := s.Has(ecluse.RoleAccessOfficer) || s.Has(ecluse.RoleAdmin) || s.Has(ecluse.RoleSecurityOfficer)
-		if !officer || !s.Account.Acts(d.now()) {
-			return fmt.Errorf("enforce budgets: %w", ErrDualControl)
+		if !bodyStaff(s) && !s.Has(ecluse.RoleSecurityOfficer) {
+			return nil, ErrDualControl
 		}
-		for _, o := range s.Observations {
-			if o.Register == reg && o.Runs(d.now()) {
-				return d.enforce(ctx, by, s, o)
-			}
+		i := slices.IndexFunc(s.Observations, func(o Observation) bool { return o.Register == reg && o.Runs(d.now()) })
+		if i < 0 {
+			return nil, ErrNotFound
 		}
-		return ErrNotFound
+		return []ledger.Candidate{d.enforcing(by, s, s.Observations[i])}, nil
 	})
+	if err != nil {
+		return fmt.Errorf("enforce budgets: %w", err)
+	}
+	return nil
 }
 
-func (d *Directory) enforce(ctx context.Context, by Actor, s Standing, o Observation) error {
-	_, err := d.ledger.Append(ctx, ledger.Candidate{
+func (d *Directory) enforcing(by Actor, s Standing, o Observation) ledger.Candidate {
+	return ledger.Candidate{
 		Kind: ledger.KindDirectory, Register: o.Register, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session,
 		Detail: ledger.Detail{What: "budgets enforce", Subject: int64(o.Register), By: by.CLI}, Revision: s.Rev, NewRevision: true,
 		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
 			o.Ends, o.Entry = e.At, e.N
 			return d.putObservation(ctx, tx, o)
 		},
-	})
-	if err != nil {
-		return fmt.Errorf("enforce budgets: %w", err)
 	}
-	return nil
 }
 
 // readObservations reads which registers' budgets the account's body has observed. Dead rows count for nothing.

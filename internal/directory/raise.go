@@ -69,14 +69,14 @@ type RaiseTx interface {
 // the organisation, or does not work with the register), ErrDualControl (oneself, or one's own lineage),
 // ErrRaised, ErrReason.
 func (d *Directory) Raise(ctx context.Context, by Actor, colleague ecluse.AccountID, reg ecluse.RegisterID, reason string) (r Raise, receipt string, err error) {
-	err = d.again(by.Account, func() error {
-		r, receipt, err = d.raise(ctx, by, colleague, reg, reason)
-		if errors.Is(err, ledger.ErrStale) {
-			d.Forget(colleague)
-		}
-		return err
+	results, err := d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
+		c, err := d.raising(ctx, by, colleague, reg, reason, &r)
+		return []ledger.Candidate{c}, err
 	})
-	return r, receipt, err
+	if err != nil {
+		return Raise{}, "", fmt.Errorf("raise a limit: %w", err)
+	}
+	return r, results[0].ID, nil
 }
 
 // Raisable reports whether Raise would be allowed at present: nil, or its error.
@@ -85,19 +85,20 @@ func (d *Directory) Raisable(ctx context.Context, by Actor, colleague ecluse.Acc
 	return err
 }
 
-func (d *Directory) raise(ctx context.Context, by Actor, colleague ecluse.AccountID, reg ecluse.RegisterID, reason string) (Raise, string, error) {
+// raising is the entry of a raise, which it writes into r.
+func (d *Directory) raising(ctx context.Context, by Actor, colleague ecluse.AccountID, reg ecluse.RegisterID, reason string, r *Raise) (ledger.Candidate, error) {
 	if !slices.Contains(RaiseReasons, reason) {
-		return Raise{}, "", ErrReason
+		return ledger.Candidate{}, ErrReason
 	}
 	s, c, err := d.raisable(ctx, by, colleague, reg)
 	if err != nil {
-		return Raise{}, "", err
+		return ledger.Candidate{}, err
 	}
 	if s.Rev != c.Rev {
-		return Raise{}, "", ledger.ErrStale
+		return ledger.Candidate{}, ledger.ErrStale
 	}
-	r := Raise{Account: colleague, Register: reg, MadeBy: by.Account, Reason: reason}
-	results, err := d.ledger.Append(ctx, ledger.Candidate{
+	*r = Raise{Account: colleague, Register: reg, MadeBy: by.Account, Reason: reason}
+	return ledger.Candidate{
 		Kind: ledger.KindDirectory, Register: reg, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session,
 		Detail: ledger.Detail{What: "raise", Subject: int64(colleague), Motive: reason, By: by.CLI}, Revision: s.Rev, NewRevision: true,
 		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
@@ -110,18 +111,14 @@ func (d *Directory) raise(ctx context.Context, by Actor, colleague ecluse.Accoun
 			}
 			r.ID, r.Starts, r.Ends, r.Entry = ecluse.RaiseID(tx.Allot(1)), e.At, e.At.Add(RaiseLife), e.N
 			r.MAC = d.keys.MAC(raiseDomain, r.canonical())
-			return tx.(RaiseTx).InsertRaise(ctx, r)
+			return tx.(RaiseTx).InsertRaise(ctx, *r)
 		},
-	})
-	if err != nil {
-		return Raise{}, "", fmt.Errorf("raise a limit: %w", err)
-	}
-	return r, results[0].ID, nil
+	}, nil
 }
 
 // raisable checks who raises whose limit, and answers the standings of both.
 func (d *Directory) raisable(ctx context.Context, by Actor, colleague ecluse.AccountID, reg ecluse.RegisterID) (s, c Standing, err error) {
-	if s, err = d.Standing(ctx, by.Account); err != nil {
+	if s, err = d.actor(ctx, by, sensitive); err != nil {
 		return s, c, err
 	}
 	if c, err = d.Standing(ctx, colleague); err != nil {

@@ -54,11 +54,8 @@ func (d *Directory) PendingReviews(ctx context.Context, a ecluse.AccountID, r ec
 // Reviews are the pending reviews that an account is told of: account managers those of their
 // organisation, security officers tier 3 and emergencies of their controller. Never one's own.
 func (d *Directory) Reviews(ctx context.Context, by Actor) ([]Review, error) {
-	s, err := d.Standing(ctx, by.Account)
+	s, err := d.actor(ctx, by, assured)
 	if err != nil {
-		return nil, err
-	}
-	if err := acting(s, by, d.now()); err != nil {
 		return nil, err
 	}
 	var list []Review
@@ -83,7 +80,7 @@ func (d *Directory) Reviews(ctx context.Context, by Actor) ([]Review, error) {
 }
 
 func (d *Directory) review(ctx context.Context, by Actor, id ecluse.ReviewID) (Standing, Review, error) {
-	s, err := d.Standing(ctx, by.Account)
+	s, err := d.actor(ctx, by, assured)
 	if err != nil {
 		return s, Review{}, err
 	}
@@ -96,18 +93,7 @@ func (d *Directory) review(ctx context.Context, by Actor, id ecluse.ReviewID) (S
 	if r.Account == by.Account || !manager && !officer {
 		return s, r, ErrNotFound
 	}
-	return s, r, acting(s, by, d.now())
-}
-
-// acting: an account that may act, in a session that the provider vouches for.
-func acting(s Standing, by Actor, at time.Time) error {
-	switch {
-	case s.Account.over(at):
-		return ErrInactive
-	case !by.Assured:
-		return ErrWeak
-	}
-	return nil
+	return s, r, nil
 }
 
 // DecideReview accepts or contests a review. Errors: ErrNotFound, ErrDecided.
@@ -116,42 +102,35 @@ func (d *Directory) DecideReview(ctx context.Context, by Actor, id ecluse.Review
 	if accept {
 		state = "accepted"
 	}
-	return d.again(by.Account, func() error {
+	_, err := d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
 		s, r, err := d.review(ctx, by, id)
-		if err != nil {
-			return err
-		}
-		_, err = d.ledger.Append(ctx, ledger.Candidate{
+		return []ledger.Candidate{{
 			Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
 			Detail: ledger.Detail{What: "review " + state, Subject: int64(id), Refers: int64(r.Entry)},
 			Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
 				return tx.(ReviewTx).DecideReview(ctx, id, by.Account, state, e.At)
 			},
-		})
-		return err
+		}}, err
 	})
+	return err
 }
 
 // ReviewText opens the free text of a review; that reading is in the ledger before it is answered.
 func (d *Directory) ReviewText(ctx context.Context, by Actor, id ecluse.ReviewID) (string, error) {
 	var sealed []byte
-	err := d.again(by.Account, func() error {
+	_, err := d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
 		s, r, err := d.review(ctx, by, id)
-		if err != nil {
-			return err
-		}
 		sealed = r.Text
-		_, err = d.ledger.Append(ctx, ledger.Candidate{
+		return []ledger.Candidate{{
 			Kind: ledger.KindLedgerRead, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
 			Detail: ledger.Detail{What: "review text", Subject: int64(id), Refers: int64(r.Entry)},
-		})
-		if err != nil {
-			return fmt.Errorf("write the reading down: %w", err)
-		}
-		return nil
+		}}, err
 	})
-	if err != nil || len(sealed) == 0 {
-		return "", err
+	if err != nil {
+		return "", fmt.Errorf("read a review: %w", err)
+	}
+	if len(sealed) == 0 {
+		return "", nil
 	}
 	text, err := d.keys.Unseal(textDomain, sealed, []byte("review"))
 	return string(text), err

@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -258,13 +257,4 @@ func outcomes(f facts, decisions []policy.Decision, results []ledger.Result, val
 // already. An emergency is asked for its motive before anybody is looked at.
 func mayKnowRelation(act budget.Act, reasons []ecluse.Reason) bool {
 	return act == budget.Disclose && slices.Contains(reasons, ecluse.ReasonJustificationRequired)
-}
-
-// again reports whether a decision has to be taken again, on fresh facts.
-func (g *Gate) again(err error, try int, a ecluse.AccountID) bool {
-	if !errors.Is(err, ledger.ErrStale) || try >= staleTries {
-		return false
-	}
-	g.directory.Forget(a)
-	return true
 }

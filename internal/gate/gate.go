@@ -25,6 +25,7 @@ import (
 	"ecluse/internal/directory"
 	"ecluse/internal/keys"
 	"ecluse/internal/ledger"
+	"ecluse/internal/policy"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
 )
@@ -67,9 +68,6 @@ func New(d *directory.Directory, r *register.Registers, l *ledger.Ledger, links 
 	return &Gate{directory: d, registers: r, ledger: l, links: links, keys: k, now: now, log: log}
 }
 
-// staleTries is how often a decision is taken again because its facts changed meanwhile.
-const staleTries = 3
-
 // Disclose opens one person's record for a purpose, or says why not. The Outcome was written down and
 // committed before it is returned, refusals included.
 func (g *Gate) Disclose(ctx context.Context, r Request) (Outcome, error) {
@@ -98,29 +96,23 @@ func (g *Gate) Disclose(ctx context.Context, r Request) (Outcome, error) {
 
 // pass is the one path: down the stair and up again, for the persons of one ask.
 func (g *Gate) pass(ctx context.Context, a ask) ([]Outcome, error) {
-	for try := 1; ; try++ {
-		facts, err := g.facts(ctx, a)
-		if err != nil {
+	var facts facts
+	var decisions []policy.Decision
+	results, err := g.ledger.AppendFresh(ctx, func() (_ []ledger.Candidate, err error) {
+		if facts, err = g.facts(ctx, a); err != nil {
 			return nil, err
 		}
-		decisions := decide(facts)
-		candidates, err := g.candidates(facts, decisions)
-		if err != nil {
-			return nil, err
-		}
-		results, err := g.ledger.Append(ctx, candidates...)
-		if g.again(err, try, a.Caller.Account) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("write the disclosure down: %w", err)
-		}
-		values, err := g.registers.Reveal(ctx, receipts(results)...)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("reveal: %w", err), g.undelivered(ctx, facts, results))
-		}
-		return outcomes(facts, decisions, results, values), nil
+		decisions = decide(facts)
+		return g.candidates(facts, decisions)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("disclose: %w", err)
 	}
+	values, err := g.registers.Reveal(ctx, receipts(results)...)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reveal: %w", err), g.undelivered(ctx, facts, results))
+	}
+	return outcomes(facts, decisions, results, values), nil
 }
 
 // receipts are those of the allowed results, in order.

@@ -56,30 +56,28 @@ func (g *Gate) MakeLink(ctx context.Context, r LinkRequest) (LinkOutcome, error)
 		Request:  Request{Caller: r.Caller, Register: r.Register, Purpose: r.Purpose, Channel: r.Channel},
 		register: reg, act: budget.MakeLink, persons: []ecluse.PersonID{person},
 	}
-	for try := 1; ; try++ {
-		f, err := g.facts(ctx, a)
-		if err != nil {
-			return LinkOutcome{}, err
+	var f facts
+	var link directory.Link
+	results, err := g.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
+		if f, err = g.facts(ctx, a); err != nil {
+			return nil, err
 		}
-		link, err := g.linkOf(ctx, r, f)
-		if err != nil {
-			return LinkOutcome{}, err
+		if link, err = g.linkOf(ctx, r, f); err != nil {
+			return nil, err
 		}
-		results, err := g.ledger.Append(ctx, g.linkCandidate(f, link))
-		switch {
-		case g.again(err, try, r.Caller.Account):
-			continue
-		case errors.Is(err, directory.ErrTooManyLinks):
-			return g.refuseLink(ctx, f)
-		case err != nil:
-			return LinkOutcome{}, fmt.Errorf("write the link down: %w", err)
-		}
-		res := results[0]
-		if res.Allowed {
-			res.Reasons = nil
-		}
-		return LinkOutcome{Allowed: res.Allowed, Reasons: res.Reasons, Receipt: res.ID, Ends: link.Ends, Readings: res.Readings}, nil
+		return []ledger.Candidate{g.linkCandidate(f, link)}, nil
+	})
+	switch {
+	case errors.Is(err, directory.ErrTooManyLinks):
+		return g.refuseLink(ctx, f)
+	case err != nil:
+		return LinkOutcome{}, fmt.Errorf("make a link: %w", err)
 	}
+	res := results[0]
+	if res.Allowed {
+		res.Reasons = nil
+	}
+	return LinkOutcome{Allowed: res.Allowed, Reasons: res.Reasons, Receipt: res.ID, Ends: link.Ends, Readings: res.Readings}, nil
 }
 
 // linkOf checks what was asked against kind, receiver and dates: ErrLink.

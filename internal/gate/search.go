@@ -29,20 +29,17 @@ func (g *Gate) Search(ctx context.Context, r SearchRequest) (SearchOutcome, erro
 	if err != nil {
 		return SearchOutcome{}, err
 	}
-	for try := 1; ; try++ {
-		s, err := g.look(ctx, r, reg)
-		if err != nil {
-			return SearchOutcome{}, err
+	var s *search
+	results, err := g.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
+		if s, err = g.look(ctx, r, reg); err != nil {
+			return nil, err
 		}
-		results, err := g.ledger.Append(ctx, s.candidates()...)
-		if g.again(err, try, r.Caller.Account) {
-			continue
-		}
-		if err != nil {
-			return SearchOutcome{}, fmt.Errorf("write the search down: %w", err)
-		}
-		return g.found(s, results)
+		return s.candidates(), nil
+	})
+	if err != nil {
+		return SearchOutcome{}, fmt.Errorf("search: %w", err)
 	}
+	return g.found(s, results)
 }
 
 // search is one search under way.

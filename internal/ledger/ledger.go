@@ -159,6 +159,24 @@ func (l *Ledger) Append(ctx context.Context, candidates ...Candidate) ([]Result,
 	}
 }
 
+// staleTries is how often candidates are made because their facts changed meanwhile.
+const staleTries = 3
+
+// AppendFresh appends what build makes from facts that it reads. Where they changed meanwhile (ErrStale,
+// which build may answer itself), it is made again: Watch.Revision was told of the change before.
+func (l *Ledger) AppendFresh(ctx context.Context, build func() ([]Candidate, error)) ([]Result, error) {
+	for try := 1; ; try++ {
+		candidates, err := build()
+		var results []Result
+		if err == nil {
+			results, err = l.Append(ctx, candidates...)
+		}
+		if !errors.Is(err, ErrStale) || try >= staleTries {
+			return results, err
+		}
+	}
+}
+
 func (l *Ledger) enter(s *submission) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -100,7 +100,7 @@ func (s *Session) alive(now time.Time) bool { return s.RevokedAt.IsZero() && now
 // caller states what a session proves by the configuration of now: an acr that left the list no longer
 // counts.
 func (s *Service) caller(row *Session) Caller {
-	c := Caller{Account: row.Account, Session: row.ID, Provider: row.Provider, ACR: row.ACR, SignedAt: row.SteppedAt, Device: row.Device}
+	c := Caller{Account: row.Account, Session: row.ID, Provider: row.Provider, ACR: row.ACR, SignedAt: row.SteppedAt, Device: row.Device, Network: row.Network}
 	if p := s.providers[row.Provider]; p != nil {
 		c.Assured = slices.Contains(p.ACRAccepted, row.ACR)
 		c.Strong = c.Assured && slices.Contains(p.ACRStrong, row.ACR)

@@ -251,5 +251,6 @@ type Caller struct {
 	Strong   bool      // acr is in the provider's strong list, as configured now
 	SignedAt time.Time // last time the provider vouched for her
 	Device   string    // number of the browser: the same for everybody who uses it
+	Network  string    // prefix of the address that she signed in from
 	Locked   bool      // idle: show nothing but the lock
 }

@@ -59,8 +59,8 @@ var Tables = []*Table{
 		requested_by approved_by installed:o created starts ends active_at entry mac:b`),
 	table("grants", "account_id, agreement_id, role", "account_id agreement_id role:t requested_by approved_by created ends entry mac:b"),
 	table("invitations", "secret_hash", "secret_hash:b account_id created ends used_at"),
-	table("approvals", "id", `id controller_id kind:t subject_id body:t summary:t requested_by requester:t requested_at decided_by decided_at
-		state:t expires`),
+	table("approvals", "id", `id controller_id kind:t organisation_id subject_id body:t summary:t requested_by requester:t requested_at
+		decided_by decided_at state:t expires session_id device:t network:t mac:b`),
 	table("raises", "id", "id account_id register_id made_by reason:t starts ends entry mac:b"),
 	table("observations", "register_id, controller_id", "register_id controller_id requested_by approved_by starts ends entry mac:b"),
 	table("sessions", "id", `id account_id secret_hash:b provider:t acr:t id_token:b device:t network:t created stepped_at idle_ends ends

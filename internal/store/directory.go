@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"ecluse"
@@ -17,8 +18,9 @@ const (
 	grantColumns        = `account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac`
 	agreementColumns    = `id, organisation_id, register_id, code, purposes, fields, territory, limits, starts, ends, state, entry, mac`
 	organisationColumns = `id, controller_id, parent_id, code, kind, siret, name, territory, phone, state`
-	approvalColumns     = `id, controller_id, kind, subject_id, body, summary, requested_by, requester, requested_at, decided_by, decided_at, state, expires`
-	reviewColumns       = `r.id, r.entry, r.at, r.controller_id, r.organisation_id, r.account_id, a.given_name || ' ' || a.usual_name,
+	approvalColumns     = `id, controller_id, kind, organisation_id, subject_id, body, summary, requested_by, requester, requested_at,
+		decided_by, decided_at, state, expires, session_id, device, network, mac`
+	reviewColumns = `r.id, r.entry, r.at, r.controller_id, r.organisation_id, r.account_id, a.given_name || ' ' || a.usual_name,
 		r.register_id, r.kind, r.purpose, r.motive, r.text, r.state, r.decided_by, r.decided_at FROM reviews r JOIN accounts a ON a.id = r.account_id`
 )
 
@@ -40,8 +42,8 @@ var (
 	countActive            = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND state IN ('active', 'invited') AND (active_at >= $2 OR (installed AND created >= $2))`)
 	countCaseload          = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
 		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 GROUP BY register_id`)
-	readApprovals = define("read approvals", `SELECT id, controller_id, kind, subject_id, '', summary, requested_by, requester, requested_at,
-		decided_by, decided_at, state, expires FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id`)
+	readApprovals         = define("read approvals", `SELECT `+strings.Replace(approvalColumns, "body", "''", 1)+` FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id`)
+	countApproved         = define("count approvals of an officer", `SELECT COUNT(*) FROM approvals WHERE decided_by = $1 AND decided_by <> 0 AND decided_at > $2 AND state = 'approved'`)
 	readApproval          = define("read approval", `SELECT `+approvalColumns+` FROM approvals WHERE id = $1`)
 	reviewsOfOrganisation = define("reviews of organisation", `SELECT `+reviewColumns+` WHERE r.organisation_id = $1 AND r.state = 'pending' ORDER BY r.id LIMIT 200`)
 	reviewsOfController   = define("reviews of controller", `SELECT `+reviewColumns+` WHERE r.controller_id = $1 AND r.state = 'pending' AND r.kind <> 'outside' ORDER BY r.id LIMIT 200`)
@@ -68,7 +70,7 @@ var (
 	putGrant = define("put grant", `INSERT INTO grants (account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id, agreement_id, role) DO UPDATE SET requested_by = excluded.requested_by,
 		approved_by = excluded.approved_by, created = excluded.created, ends = excluded.ends, entry = excluded.entry, mac = excluded.mac`)
-	insertApproval = define("insert approval", `INSERT INTO approvals (`+approvalColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, 'pending', $10)`)
+	insertApproval = define("insert approval", `INSERT INTO approvals (`+approvalColumns+`) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, 0, 0, 'pending', $10, $11, $12, $13, $14)`)
 	decideApproval = define("decide approval", `UPDATE approvals SET decided_by = $2, decided_at = $3, state = $4
 		WHERE id = $1 AND state = 'pending' AND requested_by <> $2 AND expires > $3`)
 	linksApplied     = define("links applied", `UPDATE approvals SET subject_id = $2 WHERE id = $1`)
@@ -226,8 +228,8 @@ func (db *DB) Caseload(ctx context.Context, a ecluse.AccountID, at time.Time) (m
 func scanApproval(s scanner) (directory.Approval, error) {
 	var a directory.Approval
 	var requested, decided, expires int64
-	err := s.Scan(&a.ID, &a.Controller, &a.Kind, &a.Subject, &a.Body, &a.Summary, &a.RequestedBy, &a.Requester, &requested,
-		&a.DecidedBy, &decided, &a.State, &expires)
+	err := s.Scan(&a.ID, &a.Controller, &a.Kind, &a.Organisation, &a.Subject, &a.Body, &a.Summary, &a.RequestedBy, &a.Requester, &requested,
+		&a.DecidedBy, &decided, &a.State, &expires, &a.Session, &a.Device, &a.Network, &a.MAC)
 	a.RequestedAt, a.DecidedAt, a.Expires = fromMicros(requested), fromMicros(decided), fromMicros(expires)
 	return a, err
 }
@@ -235,6 +237,12 @@ func scanApproval(s scanner) (directory.Approval, error) {
 // Approvals are a controller's requests in a state, without their bodies.
 func (db *DB) Approvals(ctx context.Context, c ecluse.ControllerID, state string) ([]directory.Approval, error) {
 	return list(ctx, db, readApprovals, scanApproval, state, int64(c))
+}
+
+// Approved counts what an account approved since an instant.
+func (db *DB) Approved(ctx context.Context, by ecluse.AccountID, since time.Time) (int, error) {
+	var n int
+	return n, db.row(ctx, countApproved, []any{int64(by), micros(since)}, &n)
 }
 
 // Approval is one request: directory.ErrNotFound.
@@ -315,8 +323,8 @@ func (t *Tx) PutGrant(ctx context.Context, g directory.Grant) error {
 
 // InsertApproval writes a pending request.
 func (t *Tx) InsertApproval(ctx context.Context, a directory.Approval) error {
-	return t.exec(ctx, insertApproval, int64(a.ID), int64(a.Controller), a.Kind, a.Subject, a.Body, a.Summary, int64(a.RequestedBy),
-		a.Requester, micros(a.RequestedAt), micros(a.Expires))
+	return t.exec(ctx, insertApproval, int64(a.ID), int64(a.Controller), a.Kind, int64(a.Organisation), a.Body, a.Summary, int64(a.RequestedBy),
+		a.Requester, micros(a.RequestedAt), micros(a.Expires), int64(a.Session), a.Device, a.Network, a.MAC)
 }
 
 // DecideApproval moves a pending request on: directory.ErrDecided otherwise.

@@ -61,7 +61,8 @@ var reasonsWithText = []ecluse.Reason{
 	ecluse.ReasonBudgetSearch, ecluse.ReasonBudgetTotal, ecluse.ReasonBudgetNew, ecluse.ReasonBudgetOutside,
 	ecluse.ReasonBudgetUnexplained, ecluse.ReasonBudgetOrganisation, ecluse.ReasonBudgetBreaker, ecluse.ReasonBudgetLinks,
 	ecluse.ReasonEmergencyLimit, ecluse.ReasonSearchAmbiguous, ecluse.ReasonSearchTooBroad, ecluse.ReasonHandleExpired,
-	ecluse.ReasonDualControl, ecluse.ReasonPersonUnavailable, ecluse.ReasonJustificationRequired, ecluse.ReasonForbiddenByPreset,
+	ecluse.ReasonDualControl, ecluse.ReasonDualDevice, ecluse.ReasonDualLineage, ecluse.ReasonDualContained, ecluse.ReasonDualOwn,
+	ecluse.ReasonDualOfficers, ecluse.ReasonDualDaily, ecluse.ReasonPersonUnavailable, ecluse.ReasonJustificationRequired, ecluse.ReasonForbiddenByPreset,
 	reasonLinkDual, reasonLinkStranger,
 }
 

@@ -124,8 +124,9 @@ CREATE TABLE invitations (                 -- binds an account to an identity on
 CREATE TABLE approvals (
     id            BIGINT PRIMARY KEY,
     controller_id BIGINT NOT NULL,
-    kind          TEXT   NOT NULL,         -- directory.import, directory.links, budgets.observe
-    subject_id    BIGINT NOT NULL,
+    kind          TEXT   NOT NULL,         -- closed list in package directory (kinds)
+    organisation_id BIGINT NOT NULL,       -- whom it concerns, 0 = the whole body
+    subject_id    BIGINT NOT NULL,         -- directory.links: links made so far
     body          TEXT   NOT NULL,         -- JSON: what takes effect
     summary       TEXT   NOT NULL,         -- JSON: the diff that the approver is shown
     requested_by  BIGINT NOT NULL,         -- 0 = the command line
@@ -135,9 +136,14 @@ CREATE TABLE approvals (
     decided_at    BIGINT NOT NULL,
     state         TEXT   NOT NULL,         -- pending, approved, refused, expired
     expires       BIGINT NOT NULL,
+    session_id    BIGINT NOT NULL,         -- that it was asked from, 0 = the command line
+    device        TEXT   NOT NULL,         -- number of that browser
+    network       TEXT   NOT NULL,         -- prefix of that address
+    mac           BYTEA  NOT NULL,         -- covers all but the decision and subject_id
     CHECK (decided_by = 0 OR requested_by <> decided_by)
 );
 CREATE INDEX approvals_state ON approvals (state, controller_id, id);
+CREATE INDEX approvals_decided ON approvals (decided_by, decided_at) WHERE decided_by <> 0;
 
 CREATE TABLE raises (                      -- soft limits (new persons in 24 h) doubled for a day
     id          BIGINT PRIMARY KEY,
