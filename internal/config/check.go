@@ -37,6 +37,11 @@ func (c *Config) forms() Problems {
 	if c.Listen.Connections < 8 || c.Listen.Connections > 100_000 {
 		f.add("listen.connections", "must be from 8 to 100000", "")
 	}
+	for _, text := range c.Listen.TrustedProxies {
+		if p, err := network(text); err != nil || p.Bits() == 0 || p != p.Masked() {
+			f.add("listen.trusted_proxies", fmt.Sprintf("%q is not a network of proxies", text), `write addresses or CIDR networks, for example ["10.1.2.3", "10.20.0.0/24"]`)
+		}
+	}
 	f.database(c.Database.URL)
 	if c.Keys.File == "" {
 		f.add("keys.file", "must not be empty", "")

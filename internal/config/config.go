@@ -42,6 +42,27 @@ type Listen struct {
 	Address     string `toml:"address" default:"127.0.0.1:8080" unit:"host:port" doc:"Address of pages and API."`
 	Metrics     string `toml:"metrics" default:"127.0.0.1:9090" unit:"host:port" doc:"Address of /metrics, loopback only. Empty: no metrics."`
 	Connections int    `toml:"connections" default:"1024" unit:"connections" doc:"Most connections held at once; beyond it the longest idle one is closed for a new one."`
+
+	TrustedProxies []string `toml:"trusted_proxies" unit:"addresses or networks (CIDR)" doc:"Proxies whose X-Forwarded-For says where a request comes from, for the list of connections and for sign-ins from a new network. Empty: the connection's own address. Every proxy of a chain must be named, and nothing else."`
+}
+
+// Proxies are the trusted proxies as networks. The list must have been read by Read.
+func (l Listen) Proxies() []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range l.TrustedProxies {
+		if p, err := network(text); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// network reads an address or a network in CIDR form.
+func network(text string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(text); err == nil {
+		return ip.Unmap().Prefix(ip.Unmap().BitLen())
+	}
+	return netip.ParsePrefix(text)
 }
 
 // Database is the table [database].

@@ -132,6 +132,8 @@ func TestEachMistakeIsNamedWithItsPlaceAndAHint(t *testing.T) {
 		"path in public_url":  {swap("https://ecluse.example", "https://ecluse.example/app"), []string{"3:1: instance.public_url: must be scheme and host only | leave out path, query and user"}},
 		"metrics for all":     {good + "[listen]\nmetrics = \"0.0.0.0:9090\"\n", []string{`13:1: listen.metrics: must be a loopback address: it tells how much the program is used | for example "127.0.0.1:9090"`}},
 		"no port":             {good + "[listen]\naddress = \"127.0.0.1\"\n", []string{`13:1: listen.address: must be host:port | for example "127.0.0.1:8080"`}},
+		"proxy by name":       {good + "[listen]\ntrusted_proxies = [\"proxy.example\"]\n", []string{`13:1: listen.trusted_proxies: "proxy.example" is not a network of proxies | write addresses or CIDR networks, for example ["10.1.2.3", "10.20.0.0/24"]`}},
+		"everybody a proxy":   {good + "[listen]\ntrusted_proxies = [\"0.0.0.0/0\"]\n", []string{`13:1: listen.trusted_proxies: "0.0.0.0/0" is not a network of proxies | write addresses or CIDR networks, for example ["10.1.2.3", "10.20.0.0/24"]`}},
 		"no database":         {good + "[database]\nurl = \"postgres://u:hunter2@h\"\n", []string{"13:1: database.url: names no database | write sqlite:FILE or postgres://USER@HOST/DATABASE"}},
 		"other database":      {good + "[database]\nurl = \"mysql://u:hunter2@h/d\"\n", []string{"13:1: database.url: is neither sqlite:FILE nor a postgres:// address | write sqlite:FILE or postgres://USER@HOST/DATABASE"}},
 		"empty acr list":      {swap(`["eidas2", "eidas1-mfa"]`, `[]`), []string{"10:1: providers[0].acr_accepted: must be given", `11:1: providers[0].acr_strong: "eidas2" is not in acr_accepted`}},
