@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"crypto"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -69,9 +67,8 @@ func (n *Node) doors(o ServeOptions) (*doors, error) {
 		return nil, err
 	}
 	d := &doors{mux: http.NewServeMux()}
-	lock, directory := web.Join(web.Source{Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Now: n.Clock.Now, Opaque: n.opaque, Duty: n.Config.Mentions.Duty})
 	d.site, err = web.New(n.webConfig(sessions, o), web.Rooms{
-		Sessions: sessions, Gate: lock, Directory: directory, Registers: n.Registers, Log: n.Log,
+		Sessions: sessions, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Names: n.Keys, Log: n.Log,
 	}, n.Clock.Now)
 	if err != nil {
 		return nil, err
@@ -118,6 +115,7 @@ func (n *Node) sessions(o ServeOptions) (*signin.Service, error) {
 	return signin.New(signin.Options{
 		PublicURL: n.Config.Instance.PublicURL, Providers: providers, Idle: n.Config.Sessions.Idle.Duration, Absolute: n.Config.Sessions.Absolute.Duration,
 		Store: n.Store, Accounts: n.Directory, Sealer: n.Keys, Now: n.Clock.Now, Log: n.Log,
+		ClientIP: host.ClientIP(n.Config.Listen.Proxies()),
 	})
 }
 
@@ -150,7 +148,7 @@ func privateKey(path string) (crypto.Signer, error) {
 func (n *Node) webConfig(sessions *signin.Service, o ServeOptions) web.Config {
 	c := web.Config{
 		Name: n.Config.Instance.Name, PublicURL: n.Config.Instance.PublicURL, FormTargets: sessions.Origins(),
-		Mentions: web.Mentions{Hosting: n.Config.Mentions.Hosting}, Idle: n.Config.Sessions.Idle.Duration, Demo: o.Demo,
+		Mentions: web.Mentions{Hosting: n.Config.Mentions.Hosting}, Duty: n.Config.Mentions.Duty, Idle: n.Config.Sessions.Idle.Duration, Demo: o.Demo,
 	}
 	for _, p := range n.Config.Providers {
 		c.Providers = append(c.Providers, web.Provider{ID: p.ID, Label: p.Label})
@@ -159,11 +157,6 @@ func (n *Node) webConfig(sessions *signin.Service, o ServeOptions) web.Config {
 		c.Mentions.Suppliers = append(c.Mentions.Suppliers, web.Supplier{Name: s})
 	}
 	return c
-}
-
-// opaque names a row to people without its number.
-func (n *Node) opaque(kind string, id int64) string {
-	return hex.EncodeToString(n.Keys.MAC("web/"+kind, binary.BigEndian.AppendUint64(nil, uint64(id)))[:10])
 }
 
 // tree is the ledger's public side.

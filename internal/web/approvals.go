@@ -1,41 +1,78 @@
 package web
 
 import (
+	"context"
 	"errors"
+	"strings"
 
+	"ecluse"
 	"ecluse/internal/directory"
 )
 
-// approvalsPage lists what waits for a second pair of eyes, and what was decided lately.
+// approver is what these pages ask of the directory.
+type approver interface {
+	Approvals(ctx context.Context, by directory.Actor) ([]directory.Approval, error)
+	Approval(ctx context.Context, by directory.Actor, id ecluse.ApprovalID) (directory.Approval, error)
+	// Decide answers ErrDualControl to the requester and ErrDecided the second time.
+	Decide(ctx context.Context, by directory.Actor, id ecluse.ApprovalID, approve bool) error
+}
+
+// approvalsPage lists what waits for a second pair of eyes.
 type approvalsPage struct {
-	Waiting, Done []approvalView
-	Notice        string // approved, refused
+	Waiting []approvalView
+	Notice  string // approved, refused
 }
 
+// approvalView is one request. Own: the caller asked for it.
 type approvalView struct {
-	Approval
+	directory.Approval
 	Href string
+	Own  bool
 }
 
-// approvalPage shows the diff that is approved; with Decision set it asks to confirm.
+// approvalPage shows what is approved; with Decision set it asks to confirm.
 type approvalPage struct {
 	Item     approvalView
+	Observe  *observeView // of the kind budgets.observe, which has no diff
+	Sections []diffSection
+	Warnings []diffWarning
+	Total    int
 	Decision string // "", approve, refuse
 	Confirm  string // POST: the confirmation page
 	Decide   string // POST: the decision
-	Total    int
 }
 
-// Kinds and warnings of a diff that have a text of their own.
+// observeView asks to have the budgets of a register observed, from the approval on.
+type observeView struct {
+	Register Label
+	Days     int
+}
+
+// diffSection is the part of a diff that concerns one kind of thing.
+type diffSection struct {
+	Kind                  string // organisations, agreements, accounts, links
+	Added, Changed, Ended int
+	Rows                  []directory.Line
+	More                  int // rows that are not listed
+}
+
+// Total is the number of changes in the section.
+func (s diffSection) Total() int { return s.Added + s.Changed + s.Ended }
+
+// diffWarning draws the approver's eye to something. Code is translated, Detail is data.
+type diffWarning struct{ Code, Detail string }
+
+// Codes that have a text of their own.
 var (
 	approvalKinds = []string{directory.KindImport, directory.KindObserve}
-	diffKinds     = []string{"organisations", "agreements", "accounts", "links", "other"}
+	diffKinds     = []string{"organisations", "agreements", "accounts", "links"}
+	diffOps       = []string{"new", "changed", "ended"}
 	diffWarnings  = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
 )
 
 // approvals lists them.
 func (s *Site) approvals(q *query) (answer, error) {
-	all, err := s.rooms.Directory.Approvals(q.Context(), q.caller)
+	all, err := s.rooms.Directory.Approvals(q.Context(), q.actor())
 	if err != nil {
 		return answer{}, err
 	}
@@ -44,15 +81,21 @@ func (s *Site) approvals(q *query) (answer, error) {
 		page.Notice = done
 	}
 	for _, a := range all {
-		a.Kind = orDefault(approvalKinds, a.Kind, approvalKinds[0])
-		v := approvalView{Approval: a, Href: localPath("approvals", a.ID)}
-		if a.State == "pending" {
-			page.Waiting = append(page.Waiting, v)
-		} else {
-			page.Done = append(page.Done, v)
-		}
+		page.Waiting = append(page.Waiting, s.viewApproval(q, a))
 	}
 	return show("approvals", page)
+}
+
+func (s *Site) viewApproval(q *query, a directory.Approval) approvalView {
+	if !known(approvalKinds, a.Kind) {
+		a.Kind = approvalKinds[0]
+	}
+	if a.State == "pending" && !s.now().Before(a.Expires) {
+		a.State = "expired"
+	}
+	return approvalView{
+		Approval: a, Own: a.RequestedBy == q.caller.Account, Href: localPath("approvals", s.rooms.Names.Name("approval", int64(a.ID))),
+	}
 }
 
 // approval shows one with its diff.
@@ -68,58 +111,92 @@ func (s *Site) confirmApproval(q *query) (answer, error) {
 }
 
 func (s *Site) approvalStep(q *query, decision string) (answer, error) {
-	item, err := s.rooms.Directory.Approval(q.Context(), q.caller, q.PathValue("id"))
+	id, err := s.number("approval", q.PathValue("id"))
 	if err != nil {
 		return answer{}, err
 	}
+	a, err := s.rooms.Directory.Approval(q.Context(), q.actor(), ecluse.ApprovalID(id))
+	if err != nil {
+		return answer{}, err
+	}
+	item := s.viewApproval(q, a)
 	if decision != "" && item.Own {
 		return answer{}, directory.ErrDualControl
 	}
 	if decision != "" && item.State != "pending" {
 		return answer{}, directory.ErrDecided
 	}
-	page := approvalPage{
-		Item: approvalView{Approval: worded(item), Href: localPath("approvals", item.ID)}, Decision: decision,
-		Confirm: localPath("approvals", item.ID, "confirm"), Decide: localPath("approvals", item.ID, "decision"),
+	page := approvalPage{Item: item, Decision: decision, Confirm: item.Href + "/confirm", Decide: item.Href + "/decision"}
+	if err := s.fillDiff(q, &page); err != nil {
+		return answer{}, err
 	}
-	for _, section := range item.Diff.Sections {
+	shown, err := show("approval", page)
+	shown.back = item.Href
+	return shown, err
+}
+
+// fillDiff puts what approving would do on the page.
+func (s *Site) fillDiff(q *query, page *approvalPage) error {
+	summary, err := page.Item.Diff()
+	if err != nil {
+		return err
+	}
+	if o := summary.Observe; o != nil {
+		reg, err := s.rooms.Registers.ByID(q.Context(), o.Register)
+		if err != nil {
+			return err
+		}
+		page.Observe = &observeView{Register: reg.Schema.Label, Days: o.Days}
+		return nil
+	}
+	page.Sections = []diffSection{
+		newSection("organisations", summary.Organisations), newSection("agreements", summary.Agreements), newSection("accounts", summary.Accounts),
+	}
+	if summary.Links > 0 {
+		links := newSection("links", summary.Receivers)
+		links.Added = summary.Links
+		page.Sections = append(page.Sections, links)
+	}
+	for _, section := range page.Sections {
 		page.Total += section.Total()
 	}
-	a, err := show("approval", page)
-	a.back = page.Item.Href
-	return a, err
+	for _, w := range summary.Warnings {
+		page.Warnings = append(page.Warnings, newWarning(w))
+	}
+	return nil
 }
 
-// worded replaces codes that have no text by "other", so that the page shows the data all the same.
-func worded(a Approval) Approval {
-	a.Kind = orDefault(approvalKinds, a.Kind, approvalKinds[0])
-	sections := make([]DiffSection, len(a.Diff.Sections))
-	for i, section := range a.Diff.Sections {
-		section.Kind = orOther(diffKinds, section.Kind)
-		rows := make([]DiffRow, len(section.Rows))
-		for j, row := range section.Rows {
-			row.Change = orDefault([]string{"added", "changed", "ended"}, row.Change, "changed")
-			rows[j] = row
+// newWarning takes a code and its argument apart; a code without a text is shown whole.
+func newWarning(text string) diffWarning {
+	code, detail, _ := strings.Cut(text, " ")
+	if !known(diffWarnings, code) {
+		return diffWarning{"other", text}
+	}
+	return diffWarning{code, detail}
+}
+
+// maxDiffRows is how many rows of one kind the page lists; the totals are always whole.
+const maxDiffRows = 2000
+
+func newSection(kind string, lines []directory.Line) diffSection {
+	section := diffSection{Kind: kind}
+	for _, line := range lines {
+		switch line.Op {
+		case "new":
+			section.Added++
+		case "ended":
+			section.Ended++
+		default:
+			line.Op = "changed"
+			section.Changed++
 		}
-		section.Rows = rows
-		sections[i] = section
+		if len(section.Rows) == maxDiffRows {
+			section.More++
+			continue
+		}
+		section.Rows = append(section.Rows, line)
 	}
-	warnings := make([]DiffWarning, len(a.Diff.Warnings))
-	for i, w := range a.Diff.Warnings {
-		w.Code = orOther(diffWarnings, w.Code)
-		warnings[i] = w
-	}
-	a.Diff = Diff{Sections: sections, Warnings: warnings}
-	return a
-}
-
-func orOther(list []string, code string) string { return orDefault(list, code, "other") }
-
-func orDefault(list []string, code, otherwise string) string {
-	if known(list, code) {
-		return code
-	}
-	return otherwise
+	return section
 }
 
 // decideApproval makes the request take effect, or refuses it.
@@ -128,7 +205,11 @@ func (s *Site) decideApproval(q *query) (answer, error) {
 	if decision != "approve" && decision != "refuse" {
 		return answer{}, errForm{errors.New("no decision")}
 	}
-	if err := s.rooms.Directory.DecideApproval(q.Context(), q.caller, q.PathValue("id"), decision == "approve"); err != nil {
+	id, err := s.number("approval", q.PathValue("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	if err := s.rooms.Directory.Decide(q.Context(), q.actor(), ecluse.ApprovalID(id), decision == "approve"); err != nil {
 		return answer{}, err
 	}
 	if decision == "approve" {

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"ecluse"
+	"ecluse/internal/gate"
 	"ecluse/internal/register"
 )
 
@@ -36,8 +38,8 @@ func (s *Site) caseload(q *query) (answer, error) {
 		return redirect(localPath("desk", p.register.Code))
 	}
 	cursor := q.URL.Query().Get("cursor")
-	out, err := s.rooms.Gate.Caseload(q.Context(), CaseloadRequest{
-		Caller: q.caller, Register: p.register.Code, Purpose: p.purpose.ID, Cursor: cursor,
+	out, err := s.rooms.Gate.Caseload(q.Context(), gate.CaseloadRequest{
+		Caller: q.caller, Register: p.register.Code, Purpose: p.purpose.ID, Cursor: cursor, Channel: ecluse.ChannelCaseload,
 	})
 	if err != nil {
 		return answer{}, err
@@ -48,20 +50,11 @@ func (s *Site) caseload(q *query) (answer, error) {
 	return show("caseload", caseloadView(p, out, cursor))
 }
 
-func caseloadView(p place, out CaseloadOutcome, cursor string) caseloadPage {
+func caseloadView(p place, out gate.CaseloadOutcome, cursor string) caseloadPage {
 	first := p.path("persons")
 	page := caseloadPage{Desk: p.head(), Purpose: string(p.purpose.ID), Withheld: out.Withheld, Meter: newMeter(out.Readings)}
 	for _, r := range out.Rows {
-		row := caseloadRow{Action: personPath(p.register.Code, r.Handle, "", "")}
-		var columns []Label
-		r.Values.Each(func(f register.Field, value string) {
-			columns = append(columns, f.Label)
-			row.Cells = append(row.Cells, fieldView{Label: f.Label, Kind: string(f.Kind), Value: value})
-		})
-		if len(columns) > len(page.Columns) {
-			page.Columns = columns
-		}
-		page.Rows = append(page.Rows, row)
+		page.add(personPath(p.register.Code, r.Handle, "", ""), r.Values)
 	}
 	if out.Next != "" {
 		page.Next = first + "&cursor=" + escape(out.Next)
@@ -70,4 +63,18 @@ func caseloadView(p place, out CaseloadOutcome, cursor string) caseloadPage {
 		page.First = first
 	}
 	return page
+}
+
+// add adds a person to the page.
+func (p *caseloadPage) add(action string, values revealed) {
+	row := caseloadRow{Action: action}
+	var columns []Label
+	values.Each(func(f register.Field, value string) {
+		columns = append(columns, f.Label)
+		row.Cells = append(row.Cells, fieldView{Label: f.Label, Kind: string(f.Kind), Value: value})
+	})
+	if len(columns) > len(p.Columns) {
+		p.Columns = columns
+	}
+	p.Rows = append(p.Rows, row)
 }

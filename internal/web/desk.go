@@ -4,9 +4,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"ecluse"
 	"ecluse/internal/budget"
+	"ecluse/internal/directory"
+	"ecluse/internal/policy"
 	"ecluse/internal/register"
 )
 
@@ -58,12 +61,12 @@ type place struct {
 // desks sends an agent with one register there and lets the others choose.
 func (s *Site) desks(q *query) (answer, error) {
 	var page desksPage
-	for _, code := range registersOfCaller(q.standing) {
-		reg, err := s.rooms.Registers.ByCode(q.Context(), code)
+	for _, id := range registersOfCaller(q.standing) {
+		reg, err := s.rooms.Registers.ByID(q.Context(), id)
 		if err != nil {
 			return answer{}, err
 		}
-		choice := deskChoice{Label: reg.Schema.Label, Href: localPath("desk", code)}
+		choice := deskChoice{Label: reg.Schema.Label, Href: localPath("desk", reg.Code)}
 		for _, c := range reg.Controllers {
 			choice.Controllers = append(choice.Controllers, c.Name)
 		}
@@ -113,7 +116,7 @@ func (s *Site) deskWith(q *query, p place, form searchForm, readings []budget.Re
 	page := deskPage{
 		Desk: p.head(), Form: form.labelled(q, p), Meter: newMeter(readings),
 		Caseload: p.path("persons"),
-		Fields:   p.fieldLabels(q.standing), Samples: s.samplesFor(q, p.register.Code),
+		Fields:   p.fieldLabels(q.standing, s.now()), Samples: s.samplesFor(q, p.register.Code),
 	}
 	a, err := show("desk", page)
 	a.failed = len(form.Faults) > 0
@@ -135,17 +138,16 @@ func (s *Site) samplesFor(q *query, register string) []sampleView {
 // place finds the register of the address among the caller's own and the purpose among the granted.
 // A register that exists but is not the caller's answers as one that does not exist.
 func (s *Site) place(q *query, purpose string) (place, error) {
-	code := q.PathValue("register")
-	if !slices.Contains(registersOfCaller(q.standing), code) {
-		return place{}, register.ErrUnknownRegister
-	}
-	reg, err := s.rooms.Registers.ByCode(q.Context(), code)
+	reg, err := s.rooms.Registers.ByCode(q.Context(), q.PathValue("register"))
 	if err != nil {
 		return place{}, err
 	}
+	if !slices.Contains(registersOfCaller(q.standing), reg.ID) {
+		return place{}, register.ErrUnknownRegister
+	}
 	p := place{register: reg}
 	for _, c := range reg.Schema.Purposes {
-		if granted(q.standing, code, c.ID) {
+		if granted(q.standing, reg.ID, c.ID) {
 			p.purposes = append(p.purposes, c)
 		}
 	}
@@ -180,11 +182,11 @@ func (p place) label(name string) Label {
 }
 
 // fieldLabels names the fields that the caller's running grants let out for the purpose.
-func (p place) fieldLabels(st Standing) []Label {
+func (p place) fieldLabels(st directory.Standing, at time.Time) []Label {
 	var may ecluse.FieldSet
-	for _, g := range st.Grants {
-		if g.Running && g.Register == p.register.Code && slices.Contains(g.Purposes, p.purpose.ID) {
-			may |= g.Fields
+	for _, m := range st.Mandates {
+		if m.Runs(at) && m.Register == p.register.ID && slices.Contains(m.Purposes, p.purpose.ID) {
+			may |= m.Fields
 		}
 	}
 	return labels(p.register.Schema, may&p.purpose.Fields)
@@ -216,25 +218,22 @@ func (p place) byIdentity() bool {
 	return slices.ContainsFunc(p.register.Schema.Keys, func(k register.Key) bool { return !k.Identifier() })
 }
 
-// registersOfCaller lists the registers of an agent's grants, running or ended: an ended one is
+// registersOfCaller lists the registers of an agent's mandates, running or ended: an ended one is
 // still shown, so that the refusal can say that it has ended.
-func registersOfCaller(st Standing) []string {
-	var list []string
-	for _, g := range st.Grants {
-		if g.Role == ecluse.RoleAgent && !slices.Contains(list, g.Register) {
-			list = append(list, g.Register)
+func registersOfCaller(st directory.Standing) []ecluse.RegisterID {
+	var list []ecluse.RegisterID
+	for _, m := range st.Mandates {
+		if !slices.Contains(list, m.Register) {
+			list = append(list, m.Register)
 		}
 	}
 	return list
 }
 
-func granted(st Standing, register string, purpose ecluse.Purpose) bool {
-	for _, g := range st.Grants {
-		if g.Role == ecluse.RoleAgent && g.Register == register && slices.Contains(g.Purposes, purpose) {
-			return true
-		}
-	}
-	return false
+func granted(st directory.Standing, reg ecluse.RegisterID, purpose ecluse.Purpose) bool {
+	return slices.ContainsFunc(st.Mandates, func(m policy.Mandate) bool {
+		return m.Register == reg && slices.Contains(m.Purposes, purpose)
+	})
 }
 
 // deskPath is an address of a desk, with the purpose where one is chosen. rest is "" or a page.

@@ -2,12 +2,19 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"ecluse"
+	"ecluse/internal/directory"
+	"ecluse/internal/register"
 )
+
+// ErrForbidden: the caller's roles do not open the route.
+var ErrForbidden = errors.New("the caller's roles do not open this route")
 
 // door takes a request from HTTP to the page and its answer back, checking who may come in.
 func (s *Site) door(route Route) http.Handler {
@@ -46,12 +53,31 @@ func (s *Site) identify(q *query) error {
 	if err != nil {
 		return err
 	}
-	standing, err := s.rooms.Directory.Standing(q.Context(), caller)
+	standing, err := s.rooms.Directory.Standing(q.Context(), caller.Account)
 	if err != nil {
 		return err
 	}
 	q.caller, q.standing, q.signedIn = caller, standing, true
-	return nil
+	q.observed, err = s.observed(q, standing)
+	return err
+}
+
+// observed are the registers of the caller's own body whose budgets stop none of its accounts now.
+func (s *Site) observed(q *query, st directory.Standing) ([]observed, error) {
+	var list []observed
+	for _, o := range st.Observations {
+		if !o.Runs(s.now()) {
+			continue
+		}
+		reg, err := s.rooms.Registers.ByID(q.Context(), o.Register)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(reg.Controllers, func(c register.Controller) bool { return c.ID == st.Account.Controller }) {
+			list = append(list, observed{Register: reg.Schema.Label, Until: o.Ends})
+		}
+	}
+	return list, nil
 }
 
 // write sends an answer. A page is executed into memory first: shown whole or not at all.
@@ -96,13 +122,13 @@ func (s *Site) frame(q *query, a answer) frame {
 		return f
 	}
 	st := q.standing
-	f.Who = &who{Name: strings.TrimSpace(st.GivenName + " " + st.UsualName), Structure: st.Organisation, Controller: st.Controller}
-	if st.Site != "" && st.Site != st.Organisation {
-		f.Who.Structure = st.Organisation + " · " + st.Site
+	f.Who = &who{Name: strings.TrimSpace(st.Account.Name()), Structure: st.Organisation.Name, Controller: st.Controller.Name}
+	if st.Site.Name != "" && st.Site.Name != st.Organisation.Name {
+		f.Who.Structure += " · " + st.Site.Name
 	}
 	f.Idle = int(s.config.Idle / time.Second) // this request has just moved the idle lock
 	f.Nav = navigation(q)
-	f.Observed = st.Observed
+	f.Observed = q.observed
 	return f
 }
 
@@ -129,13 +155,13 @@ func navigation(q *query) []navItem {
 }
 
 // home is where a signed-in caller starts.
-func home(st Standing) string {
+func home(st directory.Standing) string {
 	switch {
 	case st.Has(ecluse.RoleAgent):
 		return "/desk"
-	case st.Has(approvers.Roles...):
+	case approvers.admits(st):
 		return "/approvals"
-	case st.Has(reviewers.Roles...):
+	case reviewers.admits(st):
 		return "/reviews"
 	}
 	return "/me"

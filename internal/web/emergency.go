@@ -2,6 +2,9 @@ package web
 
 import (
 	"net/http"
+
+	"ecluse"
+	"ecluse/internal/gate"
 )
 
 // emergencyMotives are fixed by the program (design: gate and policy).
@@ -37,7 +40,7 @@ func (s *Site) emergencyForm(q *query, p place) emergencyPage {
 		motives = append(motives, choice{id, Label{FR: words, EN: words}})
 	}
 	return emergencyPage{
-		Desk: p.head(), Typed: readTyped(q), Duty: q.standing.Duty, Purpose: string(p.purpose.ID),
+		Desk: p.head(), Typed: readTyped(q), Duty: s.config.Duty, Purpose: string(p.purpose.ID),
 		Action:  personPath(p.register.Code, q.PathValue("handle"), "emergency/open", ""),
 		Back:    personPath(p.register.Code, q.PathValue("handle"), "reason", string(p.purpose.ID)),
 		Motives: choose("emergency", q.t("emergency.question"), q.lang, q.field("emergency"), motives),
@@ -60,12 +63,12 @@ func (s *Site) openEmergency(q *query) (answer, error) {
 		page.Faults = []fault{{Field: page.Motives.ID, Message: page.Motives.Error}}
 		return answer{status: http.StatusUnprocessableEntity, page: "emergency", data: page, failed: true, back: page.Back}, nil
 	}
-	out, err := s.rooms.Gate.Disclose(q.Context(), Request{
+	out, err := s.rooms.Gate.Disclose(q.Context(), gate.Request{
 		Caller: q.caller, Register: p.register.Code, Handle: q.PathValue("handle"),
-		Purpose: p.purpose.ID, Emergency: motive,
+		Purpose: p.purpose.ID, Emergency: motive, Channel: ecluse.ChannelPage,
 	})
 	if err != nil {
 		return answer{}, err
 	}
-	return s.opened(q, p, out, true)
+	return s.opened(q, p, out, out.Values, true)
 }

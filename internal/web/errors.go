@@ -113,7 +113,7 @@ func (s *Site) internal(q *query, detail slog.Attr) answer {
 	reference := rand.Text()[:8]
 	s.rooms.Log.Error("web: internal error", "reference", reference, "method", q.Method, "route", q.Pattern, detail)
 	a := problem(http.StatusInternalServerError, "internal")
-	a.data = problemPage{Code: "internal", Reference: reference, Phone: q.standing.ManagerPhone}
+	a.data = problemPage{Code: "internal", Reference: reference, Phone: q.standing.Organisation.Phone}
 	return a
 }
 

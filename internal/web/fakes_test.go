@@ -2,10 +2,13 @@ package web
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,29 +17,36 @@ import (
 	"ecluse"
 	"ecluse/internal/budget"
 	"ecluse/internal/directory"
+	"ecluse/internal/gate"
+	"ecluse/internal/policy"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
+	"ecluse/presets"
 )
 
 // The rooms behind the pages, small and in memory. They decide nothing: a test says what they answer.
+// What a fake does not answer belongs to no test here: the embedded Directory is nil and panics.
 
 var testNow = time.Date(2026, 11, 21, 14, 32, 0, 0, time.UTC)
 
 type fakeRooms struct {
-	caller    Caller
-	signErr   error // what FromRequest answers
-	standing  Standing
-	registers map[string]*register.Register
+	Directory
 
-	outcome  Outcome
-	search   SearchOutcome
-	caseload CaseloadOutcome
+	caller    signin.Caller
+	signErr   error // what FromRequest answers
+	standing  directory.Standing
+	registers []*register.Register
+
+	outcome  gate.Outcome
+	search   gate.SearchOutcome
+	caseload gate.CaseloadOutcome
 	readings []budget.Reading
 	gateErr  error
+	values   []record // shown in the place of what the gate revealed (revealing)
 
-	reviews      []Review
+	reviews      []directory.Review
 	reviewText   string
-	approvalList []Approval
+	approvals    []directory.Approval
 	directoryErr error
 
 	draft       url.Values
@@ -44,22 +54,22 @@ type fakeRooms struct {
 	keepErr     error
 	connections []signin.Connection
 
-	colleagues []Colleague
+	colleagues []directory.Colleague
 	raiseErr   error
 	raised     string
-	linked     LinkRequest
-	link       LinkOutcome
+	linked     gate.LinkRequest
+	link       gate.LinkOutcome
 
-	asked     Request
-	searched  SearchRequest
+	asked     gate.Request
+	searched  gate.SearchRequest
 	decided   string
 	textReads int
 	revoked   ecluse.SessionID
 }
 
-func (f *fakeRooms) FromRequest(*http.Request) (Caller, error) {
+func (f *fakeRooms) FromRequest(*http.Request) (signin.Caller, error) {
 	if f.signErr != nil {
-		return Caller{}, f.signErr
+		return signin.Caller{}, f.signErr
 	}
 	return f.caller, nil
 }
@@ -71,14 +81,14 @@ func (f *fakeRooms) KeepDraft(_ http.ResponseWriter, _ *http.Request, path strin
 	return f.keepErr
 }
 
-func (f *fakeRooms) Draft(_ http.ResponseWriter, _ *http.Request, _ Caller, path string) (url.Values, bool) {
+func (f *fakeRooms) Draft(_ http.ResponseWriter, _ *http.Request, _ signin.Caller, path string) (url.Values, bool) {
 	if f.draft == nil || path != f.draftPath {
 		return nil, false
 	}
 	return f.draft, true
 }
 
-func (f *fakeRooms) Connections(context.Context, Caller, int) ([]signin.Connection, error) {
+func (f *fakeRooms) Connections(context.Context, signin.Caller, int) ([]signin.Connection, error) {
 	return f.connections, nil
 }
 
@@ -88,113 +98,127 @@ func (f *fakeRooms) Revoke(_ context.Context, _ ecluse.AccountID, id ecluse.Sess
 }
 
 func (f *fakeRooms) ByCode(_ context.Context, code string) (*register.Register, error) {
-	if r := f.registers[code]; r != nil {
-		return r, nil
+	for _, r := range f.registers {
+		if r.Code == code {
+			return r, nil
+		}
 	}
 	return nil, register.ErrUnknownRegister
 }
 
-func (f *fakeRooms) All(context.Context) ([]*register.Register, error) {
-	var all []*register.Register
-	for _, code := range []string{"mission-locale", "licences-sport"} {
-		if r := f.registers[code]; r != nil {
-			all = append(all, r)
+func (f *fakeRooms) ByID(_ context.Context, id ecluse.RegisterID) (*register.Register, error) {
+	for _, r := range f.registers {
+		if r.ID == id {
+			return r, nil
 		}
 	}
-	return all, nil
+	return nil, register.ErrUnknownRegister
 }
 
-func (f *fakeRooms) Standing(context.Context, Caller) (Standing, error) {
+func (f *fakeRooms) All(context.Context) ([]*register.Register, error) { return f.registers, nil }
+
+// Name and Number put a letter before the number: approval 1 is a1.
+func (f *fakeRooms) Name(kind string, id int64) string { return kind[:1] + strconv.FormatInt(id, 10) }
+
+func (f *fakeRooms) Number(kind, name string) (int64, error) {
+	digits, ok := strings.CutPrefix(name, kind[:1])
+	id, err := strconv.ParseInt(digits, 10, 64)
+	if !ok || err != nil {
+		return 0, errors.New("no such name")
+	}
+	return id, nil
+}
+
+func (f *fakeRooms) Standing(context.Context, ecluse.AccountID) (directory.Standing, error) {
 	return f.standing, f.directoryErr
 }
 
-func (f *fakeRooms) Reviews(context.Context, Caller) ([]Review, error) { return f.reviews, nil }
+func (f *fakeRooms) Reviews(context.Context, directory.Actor) ([]directory.Review, error) {
+	return f.reviews, nil
+}
 
-func (f *fakeRooms) ReviewText(context.Context, Caller, string) (string, error) {
+func (f *fakeRooms) ReviewText(context.Context, directory.Actor, ecluse.ReviewID) (string, error) {
 	f.textReads++
 	return f.reviewText, nil
 }
 
-func (f *fakeRooms) DecideReview(_ context.Context, _ Caller, id string, accept bool) error {
-	f.decided = id + map[bool]string{true: " accepted", false: " contested"}[accept]
+func (f *fakeRooms) DecideReview(_ context.Context, _ directory.Actor, id ecluse.ReviewID, accept bool) error {
+	f.decided = fmt.Sprint("review ", id, map[bool]string{true: " accepted", false: " contested"}[accept])
 	return nil
 }
 
-func (f *fakeRooms) Approvals(context.Context, Caller) ([]Approval, error) {
-	return f.approvalList, nil
+func (f *fakeRooms) Approvals(context.Context, directory.Actor) ([]directory.Approval, error) {
+	return f.approvals, nil
 }
 
-func (f *fakeRooms) Approval(_ context.Context, _ Caller, id string) (Approval, error) {
-	for _, a := range f.approvalList {
+func (f *fakeRooms) Approval(_ context.Context, _ directory.Actor, id ecluse.ApprovalID) (directory.Approval, error) {
+	for _, a := range f.approvals {
 		if a.ID == id {
 			return a, nil
 		}
 	}
-	return Approval{}, directory.ErrNotFound
+	return directory.Approval{}, directory.ErrNotFound
 }
 
-func (f *fakeRooms) DecideApproval(_ context.Context, _ Caller, id string, approve bool) error {
-	f.decided = id + map[bool]string{true: " approved", false: " refused"}[approve]
+func (f *fakeRooms) Decide(_ context.Context, _ directory.Actor, id ecluse.ApprovalID, approve bool) error {
+	f.decided = fmt.Sprint("approval ", id, map[bool]string{true: " approved", false: " refused"}[approve])
 	return nil
 }
 
-func (f *fakeRooms) Disclose(_ context.Context, r Request) (Outcome, error) {
+func (f *fakeRooms) Disclose(_ context.Context, r gate.Request) (gate.Outcome, error) {
 	f.asked = r
 	return f.outcome, f.gateErr
 }
 
-func (f *fakeRooms) Search(_ context.Context, r SearchRequest) (SearchOutcome, error) {
+func (f *fakeRooms) Search(_ context.Context, r gate.SearchRequest) (gate.SearchOutcome, error) {
 	f.searched = r
 	return f.search, f.gateErr
 }
 
-func (f *fakeRooms) Caseload(context.Context, CaseloadRequest) (CaseloadOutcome, error) {
+func (f *fakeRooms) Caseload(context.Context, gate.CaseloadRequest) (gate.CaseloadOutcome, error) {
 	return f.caseload, f.gateErr
 }
 
-func (f *fakeRooms) Meters(context.Context, Caller, string) ([]budget.Reading, error) {
+func (f *fakeRooms) Meters(context.Context, signin.Caller, string) ([]budget.Reading, error) {
 	return f.readings, f.gateErr
 }
 
-func (f *fakeRooms) RaisableRegisters(context.Context, Caller) ([]string, error) {
-	var codes []string
-	for _, g := range f.standing.Grants {
-		codes = append(codes, g.Register)
-	}
-	return codes, nil
+func (f *fakeRooms) RaisableRegisters(context.Context, directory.Actor) ([]ecluse.RegisterID, error) {
+	return registersOfCaller(f.standing), nil
 }
 
-func (f *fakeRooms) Colleagues(context.Context, Caller, string) ([]Colleague, error) {
+func (f *fakeRooms) Colleagues(context.Context, directory.Actor, ecluse.RegisterID) ([]directory.Colleague, error) {
 	return f.colleagues, nil
 }
 
-func (f *fakeRooms) Raisable(context.Context, Caller, string, string) error { return f.raiseErr }
-
-func (f *fakeRooms) Raise(_ context.Context, _ Caller, register, colleague, reason string) error {
-	f.raised = register + " " + colleague + " " + reason
+func (f *fakeRooms) Raisable(context.Context, directory.Actor, ecluse.AccountID, ecluse.RegisterID) error {
 	return f.raiseErr
 }
 
-func (f *fakeRooms) Sites(context.Context, Caller) ([]Place, error) {
-	return []Place{{"ml-lezarde-bobigny", "Site de Bobigny"}, {"ml-lezarde-pantin", "Site de Pantin"}}, nil
+func (f *fakeRooms) Raise(_ context.Context, _ directory.Actor, colleague ecluse.AccountID, reg ecluse.RegisterID, reason string) (directory.Raise, string, error) {
+	f.raised = fmt.Sprint("register ", reg, " account ", colleague, " ", reason)
+	return directory.Raise{}, "", f.raiseErr
 }
 
-func (f *fakeRooms) MakeLink(_ context.Context, r LinkRequest) (LinkOutcome, error) {
+func (f *fakeRooms) Sites(context.Context, directory.Organisation) ([]directory.Organisation, error) {
+	return []directory.Organisation{{Code: "ml-lezarde-bobigny", Name: "Site de Bobigny"}, {Code: "ml-lezarde-pantin", Name: "Site de Pantin"}}, nil
+}
+
+func (f *fakeRooms) MakeLink(_ context.Context, r gate.LinkRequest) (gate.LinkOutcome, error) {
 	f.linked = r
 	out := f.link
 	out.Ends = r.Ends
 	return out, f.gateErr
 }
 
-// fakeValues yields fields in schema order.
-type fakeValues struct {
-	schema *register.Schema
-	values map[string]string
-}
+// record stands for the values that a receipt opened: only the ledger can make real ones. Pages get it
+// from a test and not from the fake gate (opens).
+type record map[string]string
 
-func (v fakeValues) Each(yield func(register.Field, string)) {
-	for _, f := range v.schema.Fields {
-		if text, ok := v.values[f.Name]; ok {
+// Each yields the fields of the preset mission-locale in its order.
+func (r record) Each(yield func(register.Field, string)) {
+	for _, f := range parsed("mission-locale", 1).Schema.Fields {
+		if text, ok := r[f.Name]; ok {
 			yield(f, text)
 		}
 	}
@@ -202,20 +226,21 @@ func (v fakeValues) Each(yield func(register.Field, string)) {
 
 var schemas sync.Map
 
-func schema(t testing.TB, code string) *register.Register {
-	t.Helper()
+// parsed is a preset's register, with the body that operates it as controller 1.
+func parsed(code string, id ecluse.RegisterID) *register.Register {
 	if reg, ok := schemas.Load(code); ok {
 		return reg.(*register.Register)
 	}
-	data, err := os.ReadFile("../../presets/" + code + "/schema.toml")
+	data, err := presets.FS.ReadFile(code + "/schema.toml")
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	parsed, err := register.ParseSchema(code, data)
+	schema, err := register.ParseSchema(code, data)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	reg := &register.Register{Code: code, Schema: parsed, Controllers: parsed.Controllers}
+	reg := &register.Register{ID: id, Code: code, Schema: schema, Controllers: slices.Clone(schema.Controllers)}
+	reg.Controllers[0].ID = 1
 	schemas.Store(code, reg)
 	return reg
 }
@@ -223,7 +248,7 @@ func schema(t testing.TB, code string) *register.Register {
 const testReceipt = "K7QJ4M2XW9TB5RHN3VDCY8FG6P"
 
 // marie is a fictive record.
-var marie = map[string]string{
+var marie = record{
 	"surname": "Lefèvre-Diallo", "first_name": "Marie", "birth_date": "2004-05-17", "nationality": "Française",
 	"dossier": "ML-093-00421", "nir": "204059312345678", "email": "marie.lefevre@courriel.test", "phone": "+33612345678",
 	"address": "12 rue des Lilas\n93500 Pantin", "situation": "En recherche d’emploi, projet de formation en logistique", "follow_up": "Accompagnement renforcé depuis le 3 mars 2026",
@@ -233,14 +258,14 @@ var marie = map[string]string{
 // newFake is an agent at her desk in the middle of a normal day.
 func newFake(t testing.TB) *fakeRooms {
 	t.Helper()
-	reg := schema(t, "mission-locale")
-	var purposes []ecluse.Purpose
+	reg := parsed("mission-locale", 1)
+	mandate := policy.Mandate{Register: reg.ID, Role: ecluse.RoleAgent, Fields: reg.Schema.AllFields(), Starts: testNow.AddDate(-1, 0, 0), Ends: testNow.AddDate(1, 0, 0), Running: true}
 	for _, p := range reg.Schema.Purposes {
-		purposes = append(purposes, p.ID)
+		mandate.Purposes = append(mandate.Purposes, p.ID)
 	}
 	f := &fakeRooms{
-		caller:    Caller{Account: 7, Session: 3, Provider: "proconnect", Assured: true, SignedAt: testNow},
-		registers: map[string]*register.Register{"mission-locale": reg, "licences-sport": schema(t, "licences-sport")},
+		caller:    signin.Caller{Account: 7, Session: 3, Provider: "proconnect", Assured: true, SignedAt: testNow},
+		registers: []*register.Register{reg, parsed("licences-sport", 2)},
 		readings: []budget.Reading{
 			{Code: ecluse.ReasonBudgetTotal, Used: 21, Limit: 120, Window: budget.Day},
 			{Code: ecluse.ReasonBudgetNew, Used: 6, Limit: 40, Window: budget.Day},
@@ -252,25 +277,27 @@ func newFake(t testing.TB) *fakeRooms {
 			{Code: ecluse.ReasonEmergencyLimit, Used: 0, Limit: 3, Window: budget.Day},
 			{Code: ecluse.ReasonBudgetOrganisation, Used: 30, Limit: 119, Window: budget.Day},
 		},
-		standing: Standing{
-			GivenName: "Camille", UsualName: "Arnaud", Organisation: "Mission locale de la Lézarde", Site: "Site de Pantin",
-			Controller: "Service public de l’emploi (démonstration)", State: "active", ManagerPhone: "01 44 00 12 34",
-			Duty: "01 44 00 99 99, jour et nuit", Roles: []ecluse.Role{ecluse.RoleAgent},
-			Grants: []Grant{{Register: "mission-locale", Role: ecluse.RoleAgent, Purposes: purposes, Fields: reg.Schema.AllFields(), Starts: testNow.AddDate(-1, 0, 0), Ends: testNow.AddDate(1, 0, 0), Running: true}},
+		standing: directory.Standing{
+			Account:      directory.Account{ID: 7, Controller: 1, State: directory.Active, GivenName: "Camille", UsualName: "Arnaud"},
+			Controller:   directory.Controller{ID: 1, Name: "Service public de l’emploi (démonstration)"},
+			Organisation: directory.Organisation{ID: 3, Name: "Mission locale de la Lézarde", Phone: "01 44 00 12 34"},
+			Site:         directory.Organisation{ID: 4, Parent: 3, Name: "Site de Pantin"},
+			Roles:        []ecluse.Role{ecluse.RoleAgent}, Mandates: []policy.Mandate{mandate},
 		},
-		colleagues: []Colleague{
-			{ID: "c1", Name: "Nadia Ferrand", Email: "nadia.ferrand@lezarde.test"}, {ID: "c2", Name: "Hugo Petit", Email: "hugo.petit@lezarde.test"},
-			{ID: "c3", Name: "Solène Marchand", Email: "solene.marchand@lezarde.test", RaisedUntil: testNow.Add(5 * time.Hour)},
+		colleagues: []directory.Colleague{
+			{Account: directory.Account{ID: 11, GivenName: "Nadia", UsualName: "Ferrand", Email: "nadia.ferrand@lezarde.test"}},
+			{Account: directory.Account{ID: 12, GivenName: "Hugo", UsualName: "Petit", Email: "hugo.petit@lezarde.test"}},
+			{Account: directory.Account{ID: 13, GivenName: "Solène", UsualName: "Marchand", Email: "solene.marchand@lezarde.test"}, RaisedUntil: testNow.Add(5 * time.Hour)},
 		},
-		link: LinkOutcome{Allowed: true, Receipt: testReceipt},
+		link: gate.LinkOutcome{Allowed: true, Receipt: testReceipt},
 		connections: []signin.Connection{
 			{Session: 3, At: testNow.Add(-20 * time.Minute), Browser: "Firefox, Windows", Network: "192.0.2.0/24", Open: true, Current: true},
 			{Session: 2, At: testNow.Add(-26 * time.Hour), Browser: "Chrome, Android", Network: "198.51.100.0/24", Open: true},
 			{Session: 1, At: testNow.Add(-50 * time.Hour), Browser: "Firefox, Windows", Network: "192.0.2.0/24"},
 		},
 	}
-	f.outcome = Outcome{Allowed: true, Receipt: testReceipt, Values: fakeValues{reg.Schema, marie}, Relation: "caseload", Readings: f.readings, At: testNow}
-	f.search = SearchOutcome{Allowed: true, Receipt: testReceipt, Hits: []Hit{{Handle: "h1", Relation: "caseload", Exact: true}}, Readings: f.readings}
+	f.outcome = gate.Outcome{Allowed: true, Receipt: testReceipt, Relation: "caseload", Readings: f.readings, At: testNow}
+	f.search = gate.SearchOutcome{Allowed: true, Receipt: testReceipt, Hits: []gate.Hit{{Handle: "h1", Relation: "caseload", Exact: true}}, Readings: f.readings}
 	return f
 }
 
@@ -278,7 +305,7 @@ func newFake(t testing.TB) *fakeRooms {
 func newSite(t testing.TB, f *fakeRooms, change ...func(*Config)) *Site {
 	t.Helper()
 	config := Config{
-		Name: "Île-de-France", PublicURL: "https://ecluse.example", Idle: 15 * time.Minute,
+		Name: "Île-de-France", PublicURL: "https://ecluse.example", Idle: 15 * time.Minute, Duty: "01 44 00 99 99, jour et nuit",
 		Providers: []Provider{{ID: "proconnect", Label: "ProConnect"}},
 		Mentions:  Mentions{Hosting: "Hébergeur fictif, Lille", Suppliers: []Supplier{{Name: "Atelier du Sas", Task: "Exploitation et astreinte"}}},
 	}
@@ -290,8 +317,46 @@ func newSite(t testing.TB, f *fakeRooms, change ...func(*Config)) *Site {
 		t.Fatal(err)
 	}
 	config.Location = parts.config.Location
-	rooms := Rooms{Sessions: f, Gate: f, Directory: f, Registers: f, Log: slog.New(slog.DiscardHandler)}
-	return assemble(config, rooms, func() time.Time { return testNow }, parts.assets, parts.templates)
+	rooms := Rooms{Sessions: f, Gate: f, Directory: f, Registers: f, Names: f, Log: slog.New(slog.DiscardHandler)}
+	s := assemble(config, rooms, func() time.Time { return testNow }, parts.assets, parts.templates)
+	if f.values != nil {
+		revealing(s, f)
+	}
+	return s
+}
+
+// revealing has the pages with values of a record show those of the test.
+func revealing(s *Site, f *fakeRooms) {
+	opened := func(emergency bool) func(*query) (answer, error) {
+		return func(q *query) (answer, error) {
+			p, err := s.place(q, q.field("purpose"))
+			if err != nil {
+				return answer{}, err
+			}
+			return s.opened(q, p, f.outcome, f.values[0], emergency)
+		}
+	}
+	handles := map[string]func(*query) (answer, error){
+		"/desk/{register}/persons/{handle}": opened(false), "/desk/{register}/persons/{handle}/emergency/open": opened(true),
+		"/desk/{register}/persons": func(q *query) (answer, error) {
+			p, err := s.place(q, q.FormValue("purpose"))
+			if err != nil {
+				return answer{}, err
+			}
+			page := caseloadView(p, f.caseload, q.FormValue("cursor"))
+			for i, v := range f.values {
+				page.add(personPath(p.register.Code, fmt.Sprint("h", i), "", ""), v)
+			}
+			return show("caseload", page)
+		},
+	}
+	s.mux = http.NewServeMux()
+	for _, route := range s.routes {
+		if handle := handles[route.Pattern]; handle != nil {
+			route.handle = handle
+		}
+		s.mux.Handle(route.Method+" "+route.Pattern, s.door(route))
+	}
 }
 
 // testParts parses and checks the templates once for all tests.

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"slices"
+
 	"ecluse"
 )
 
@@ -36,14 +38,14 @@ var helpTopics = []struct {
 
 // help is public: somebody who cannot sign in needs it most.
 func (s *Site) help(q *query) (answer, error) {
-	page := helpPage{Idle: int(s.config.Idle.Minutes()), Phone: q.standing.ManagerPhone, Duty: q.standing.Duty}
+	page := helpPage{Idle: int(s.config.Idle.Minutes()), Phone: q.standing.Organisation.Phone, Duty: s.config.Duty}
 	if page.Idle == 0 {
 		page.Idle = 15
 	}
 	var later []helpTopic
 	for _, t := range helpTopics {
 		switch {
-		case q.may(t.roles...):
+		case slices.ContainsFunc(t.roles, q.standing.Has):
 			page.Topics = append(page.Topics, helpTopic{t.code, true})
 		case t.roles == nil || !q.signedIn:
 			later = append(later, helpTopic{t.code, false})

@@ -22,7 +22,7 @@ type linkPage struct {
 	Kinds    options
 	Receiver input
 	Site     input
-	Sites    []Place // of the caller's organisation, offered while typing
+	Sites    []directory.Organisation // of the caller's organisation, offered while typing
 	Ends     input
 	Faults   []fault
 }
@@ -59,7 +59,7 @@ func (s *Site) link(q *query) (answer, error) {
 }
 
 func (s *Site) linkForm(q *query, p place) (linkPage, error) {
-	sites, err := s.rooms.Directory.Sites(q.Context(), q.caller)
+	sites, err := s.rooms.Directory.Sites(q.Context(), q.standing.Organisation)
 	if err != nil {
 		return linkPage{}, err
 	}
@@ -92,9 +92,9 @@ func (s *Site) makeLink(q *query) (answer, error) {
 	if len(page.Faults) > 0 {
 		return s.linkAgain(q, p, page)
 	}
-	out, err := s.rooms.Gate.MakeLink(q.Context(), LinkRequest{
+	out, err := s.rooms.Gate.MakeLink(q.Context(), gate.LinkRequest{
 		Caller: q.caller, Register: p.register.Code, Handle: q.PathValue("handle"), Purpose: p.purpose.ID, Kind: q.field("kind"),
-		Receiver: q.field("receiver"), Site: q.field("site"), Ends: ends,
+		Receiver: q.field("receiver"), Site: q.field("site"), Ends: ends, Channel: ecluse.ChannelPage,
 	})
 	if errors.Is(err, gate.ErrLink) {
 		page.wrongReceiver(q)

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"ecluse/internal/register"
 )
 
 //go:embed locale
@@ -19,6 +21,9 @@ var localeFiles embed.FS
 
 // Languages of the desk, the first being what a browser gets that asks for neither.
 var languages = []string{"fr", "en"}
+
+// Label is a text that comes with data (a schema, a configuration) in both languages.
+type Label = register.Label
 
 // catalogue holds the texts of one language under dotted keys. Texts may hold {name} placeholders.
 // It is read-only after loading and safe for concurrent use.

@@ -5,6 +5,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/directory"
+	"ecluse/internal/policy"
 	"ecluse/internal/signin"
 )
 
@@ -59,45 +60,48 @@ func (s *Site) me(q *query) (answer, error) {
 	if q.URL.Query().Get("done") == "revoked" {
 		page.Notice = "revoked"
 	}
-	for _, g := range q.standing.Grants {
-		right, err := s.viewGrant(q, g)
+	for _, m := range q.standing.Mandates {
+		right, err := s.viewMandate(q, m)
 		if err != nil {
 			return answer{}, err
 		}
 		page.Rights = append(page.Rights, right)
 	}
+	for _, g := range q.standing.Grants {
+		if g.Role != ecluse.RoleAgent { // an agent's rights are the mandates
+			page.Rights = append(page.Rights, rightView{Role: g.Role, Starts: machineTime{g.Created}, Ends: machineTime{g.Ends}, Running: true})
+		}
+	}
 	return show("me", page)
 }
 
-// viewGrant puts a grant into the schema's words.
-func (s *Site) viewGrant(q *query, g Grant) (rightView, error) {
-	v := rightView{Role: g.Role, Starts: machineTime{g.Starts}, Ends: machineTime{g.Ends}, Running: g.Running}
-	if g.Register == "" {
-		return v, nil
-	}
-	reg, err := s.rooms.Registers.ByCode(q.Context(), g.Register)
+// viewMandate puts an agent's right into the schema's words.
+func (s *Site) viewMandate(q *query, m policy.Mandate) (rightView, error) {
+	v := rightView{Role: m.Role, Starts: machineTime{m.Starts}, Ends: machineTime{m.Ends}, Running: m.Runs(s.now())}
+	reg, err := s.rooms.Registers.ByID(q.Context(), m.Register)
 	if err != nil {
 		return v, err
 	}
 	v.Register = reg.Schema.Label
-	for _, id := range g.Purposes {
+	for _, id := range m.Purposes {
 		label := Label{FR: string(id), EN: string(id)}
 		if p, ok := reg.Schema.Purpose(id); ok {
 			label = p.Label
 		}
 		v.Purposes = append(v.Purposes, label)
 	}
-	v.Fields = labels(reg.Schema, g.Fields)
-	if g.Running && g.Role == ecluse.RoleAgent {
-		readings, err := s.rooms.Gate.Meters(q.Context(), q.caller, g.Register)
-		if err != nil {
-			return v, err
-		}
-		v.Meter = newMeter(readings)
-		for _, r := range readings {
-			if !r.RaisedUntil.IsZero() {
-				v.Raised = machineTime{r.RaisedUntil}
-			}
+	v.Fields = labels(reg.Schema, m.Fields)
+	if !v.Running {
+		return v, nil
+	}
+	readings, err := s.rooms.Gate.Meters(q.Context(), q.caller, reg.Code)
+	if err != nil {
+		return v, err
+	}
+	v.Meter = newMeter(readings)
+	for _, r := range readings {
+		if !r.RaisedUntil.IsZero() {
+			v.Raised = machineTime{r.RaisedUntil}
 		}
 	}
 	return v, nil

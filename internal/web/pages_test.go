@@ -214,7 +214,7 @@ func TestAnInternalErrorIsLoggedOnceUnderAReferenceAndNeverShown(t *testing.T) {
 func TestAPanicIsAnInternalErrorToo(t *testing.T) {
 	var log bytes.Buffer
 	f := newFake(t)
-	f.outcome.Values = nil // Allowed without values: the page falls over it
+	f.values = []record{} // the page falls over it
 	s := newSite(t, f)
 	s.rooms.Log = slog.New(slog.NewTextHandler(&log, nil))
 	w := send(s, "POST", handleML, typedMarie+"&relation=caseload")
@@ -241,21 +241,13 @@ const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>'{{.}}` 
 
 func TestHostileTextIsShownAsText(t *testing.T) {
 	f := newFake(t)
-	for i := range f.standing.Grants {
-		f.standing.Grants[i].Running = true
-	}
-	values := map[string]string{}
-	for name := range marie {
-		values[name] = hostile
-	}
-	f.outcome.Values = fakeValues{f.registers["mission-locale"].Schema, values}
-	f.caseload.Rows = []Row{{Handle: "h", Values: fakeValues{f.registers["mission-locale"].Schema, values}}}
-	f.standing.UsualName, f.standing.Organisation, f.standing.Site, f.standing.ManagerPhone, f.standing.Duty = hostile, hostile, hostile, hostile, hostile
+	f.values = []record{everywhere(hostile)}
+	f.standing.Account.UsualName, f.standing.Organisation.Name, f.standing.Site.Name, f.standing.Organisation.Phone = hostile, hostile, hostile, hostile
 	f.outcome.Receipt, f.search.Receipt = hostile, hostile
 	for i := range f.connections {
 		f.connections[i].Browser = hostile
 	}
-	s := newSite(t, f, func(c *Config) { c.Name = hostile })
+	s := newSite(t, f, func(c *Config) { c.Name, c.Duty = hostile, hostile })
 	form := "purpose=emploi&surname=" + escape(hostile) + "&first_name=" + escape(hostile) + "&birth_date=17/05/2004"
 	for _, w := range []*httptest.ResponseRecorder{
 		send(s, "POST", handleML, form+"&relation=caseload"), send(s, "POST", deskML+"/search", form), send(s, "POST", handleML+"/reason", form+"&relation=other&text="+escape(hostile)),
@@ -269,19 +261,24 @@ func TestHostileTextIsShownAsText(t *testing.T) {
 	}
 }
 
+// everywhere is a record with one text in every field.
+func everywhere(text string) record {
+	r := record{}
+	for name := range marie {
+		r[name] = text
+	}
+	return r
+}
+
 // Everything that was typed or read stays out of addresses, titles and logs.
 func TestNoValueOfARecordIsInAnAddressATitleOrALog(t *testing.T) {
 	const marker = "Zqxmarker"
 	var log bytes.Buffer
 	for _, gateErr := range []error{nil, io.ErrUnexpectedEOF} {
 		f := newFake(t)
-		values := map[string]string{}
-		for name := range marie {
-			values[name] = marker
+		if f.gateErr = gateErr; gateErr == nil {
+			f.values = []record{everywhere(marker)}
 		}
-		f.outcome.Values = fakeValues{f.registers["mission-locale"].Schema, values}
-		f.caseload.Rows = []Row{{Handle: "h", Values: fakeValues{f.registers["mission-locale"].Schema, values}}}
-		f.gateErr = gateErr
 		s := newSite(t, f)
 		s.rooms.Log = slog.New(slog.NewTextHandler(&log, nil))
 		form := "purpose=emploi&surname=" + marker + "&first_name=" + marker + "&birth_date=17/05/2004&text=" + marker

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"ecluse"
+	"ecluse/internal/gate"
 	"ecluse/internal/register"
 )
 
@@ -128,9 +129,9 @@ func (s *Site) open(q *query) (answer, error) {
 	if len(page.Faults) > 0 {
 		return s.askAgain(q, p, page)
 	}
-	out, err := s.rooms.Gate.Disclose(q.Context(), Request{
+	out, err := s.rooms.Gate.Disclose(q.Context(), gate.Request{
 		Caller: q.caller, Register: p.register.Code, Handle: q.PathValue("handle"), Purpose: p.purpose.ID,
-		Motive: q.field("motive"), Text: page.Text,
+		Motive: q.field("motive"), Text: page.Text, Channel: ecluse.ChannelPage,
 	})
 	if err != nil {
 		return answer{}, err
@@ -143,7 +144,7 @@ func (s *Site) open(q *query) (answer, error) {
 		page.blame(page.Motives.ID, q.t("person.error.required"))
 		return s.askAgain(q, p, page)
 	}
-	return s.opened(q, p, out, false)
+	return s.opened(q, p, out, out.Values, false)
 }
 
 // askAgain shows the form again with what is missing.
@@ -155,14 +156,14 @@ func (s *Site) askAgain(q *query, p place, page personPage) (answer, error) {
 }
 
 // opened shows the record, or the refusal.
-func (s *Site) opened(q *query, p place, out Outcome, emergency bool) (answer, error) {
+func (s *Site) opened(q *query, p place, out gate.Outcome, values revealed, emergency bool) (answer, error) {
 	if !out.Allowed {
 		return s.refuse(q, p, refusal{reasons: out.Reasons, receipt: out.Receipt, readings: out.Readings,
 			handle: q.PathValue("handle"), emergency: emergency})
 	}
 	page := casePage{
 		Desk: p.head(), Receipt: out.Receipt, At: machineTime{out.At}, Relation: out.Relation, Emergency: emergency,
-		Meter: newMeter(out.Readings), Reader: q.standing.GivenName + " " + q.standing.UsualName,
+		Meter: newMeter(out.Readings), Reader: q.standing.Account.Name(),
 		Caseload: p.path("persons"),
 	}
 	if !emergency && out.Relation != "other" { // whom nobody of the structure follows cannot be entrusted
@@ -171,14 +172,14 @@ func (s *Site) opened(q *query, p place, out Outcome, emergency bool) (answer, e
 	if !known(relations, page.Relation) {
 		page.Relation = ""
 	}
-	page.fill(out.Values)
+	page.fill(values)
 	a, err := show("case", page)
 	a.back = personPath(p.register.Code, q.PathValue("handle"), "reason", string(p.purpose.ID))
 	return a, err
 }
 
 // fill sorts the values into groups, by whom they are about and by class, in schema order.
-func (c *casePage) fill(values Values) {
+func (c *casePage) fill(values revealed) {
 	var surname, first string
 	values.Each(func(f register.Field, value string) {
 		view := fieldView{Label: f.Label, Kind: string(f.Kind), Value: value}

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"ecluse"
+	"ecluse/internal/directory"
+	"ecluse/internal/signin"
 )
 
 // maxFormBytes bounds the body of a form; the longest honest one is a justification of 500 characters.
@@ -20,8 +21,9 @@ type query struct {
 	lang     string
 	theme    string
 	texts    *catalogue
-	caller   Caller
-	standing Standing
+	caller   signin.Caller
+	standing directory.Standing
+	observed []observed
 	signedIn bool
 }
 
@@ -91,5 +93,17 @@ func safeReturn(p string) string {
 	return p
 }
 
-// may reports whether the caller holds one of the roles.
-func (q *query) may(roles ...ecluse.Role) bool { return q.signedIn && q.standing.Has(roles...) }
+// actor is the caller as one who asks for or decides something.
+func (q *query) actor() directory.Actor {
+	c := q.caller
+	return directory.Actor{Account: c.Account, Session: c.Session, Device: c.Device, Network: c.Network, Assured: c.Assured, Strong: c.Strong}
+}
+
+// number is the row of a kind that a name in an address or a form means: directory.ErrNotFound.
+func (s *Site) number(kind, name string) (int64, error) {
+	id, err := s.rooms.Names.Number(kind, name)
+	if err != nil {
+		return 0, directory.ErrNotFound
+	}
+	return id, nil
+}

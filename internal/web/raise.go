@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -10,7 +11,16 @@ import (
 	"ecluse"
 	"ecluse/internal/budget"
 	"ecluse/internal/directory"
+	"ecluse/internal/register"
 )
+
+// raiser is what these pages ask of the directory.
+type raiser interface {
+	RaisableRegisters(ctx context.Context, by directory.Actor) ([]ecluse.RegisterID, error)
+	Colleagues(ctx context.Context, by directory.Actor, reg ecluse.RegisterID) ([]directory.Colleague, error)
+	Raisable(ctx context.Context, by directory.Actor, colleague ecluse.AccountID, reg ecluse.RegisterID) error
+	Raise(ctx context.Context, by directory.Actor, colleague ecluse.AccountID, reg ecluse.RegisterID, reason string) (directory.Raise, string, error)
+}
 
 // raisePage asks whose limit to raise and why.
 type raisePage struct {
@@ -24,6 +34,9 @@ type raisePage struct {
 	Faults     []fault
 	Notice     bool // it was done
 	None       bool // nobody to raise
+
+	register ecluse.RegisterID
+	all      []directory.Colleague
 }
 
 type raisedView struct {
@@ -55,48 +68,40 @@ func (s *Site) raises(q *query) (answer, error) {
 }
 
 func (s *Site) raiseForm(q *query, code string) (raisePage, error) {
-	var page raisePage
-	codes, err := s.rooms.Directory.RaisableRegisters(q.Context(), q.caller)
+	ids, err := s.rooms.Directory.RaisableRegisters(q.Context(), q.actor())
 	if err != nil {
-		return page, err
+		return raisePage{}, err
 	}
-	if code == "" && len(codes) == 1 {
-		code = codes[0]
-	}
-	if code == "" {
-		for _, c := range codes {
-			reg, err := s.rooms.Registers.ByCode(q.Context(), c)
-			if err != nil {
-				return page, err
-			}
-			page.Choices = append(page.Choices, deskChoice{Label: reg.Schema.Label, Href: raisePath(c, "")})
+	page := raisePage{None: len(ids) == 0}
+	for _, id := range ids {
+		reg, err := s.rooms.Registers.ByID(q.Context(), id)
+		if err != nil {
+			return page, err
 		}
-		page.None = len(codes) == 0
-		return page, nil
+		if reg.Code == code || code == "" && len(ids) == 1 {
+			return s.raiseFormOf(q, reg)
+		}
+		page.Choices = append(page.Choices, deskChoice{Label: reg.Schema.Label, Href: raisePath(reg.Code, "")})
 	}
-	if !slices.Contains(codes, code) {
+	if code != "" {
 		return page, directory.ErrNotFound
 	}
-	return s.raiseFormOf(q, code)
+	return page, nil
 }
 
 // raiseFormOf is the form of one register, with what was typed.
-func (s *Site) raiseFormOf(q *query, code string) (raisePage, error) {
-	reg, err := s.rooms.Registers.ByCode(q.Context(), code)
+func (s *Site) raiseFormOf(q *query, reg *register.Register) (raisePage, error) {
+	list, err := s.rooms.Directory.Colleagues(q.Context(), q.actor(), reg.ID)
 	if err != nil {
 		return raisePage{}, err
 	}
-	list, err := s.rooms.Directory.Colleagues(q.Context(), q.caller, code)
-	if err != nil {
-		return raisePage{}, err
-	}
-	page := raisePage{Register: reg.Schema.Label, Code: code, None: len(list) == 0}
+	page := raisePage{Register: reg.Schema.Label, Code: reg.Code, None: len(list) == 0, register: reg.ID, all: list}
 	var names []choice
 	for _, c := range list {
 		if !c.RaisedUntil.IsZero() {
-			page.Raised = append(page.Raised, raisedView{Name: c.Name, Until: machineTime{c.RaisedUntil}})
+			page.Raised = append(page.Raised, raisedView{Name: c.Name(), Until: machineTime{c.RaisedUntil}})
 		} else {
-			names = append(names, choice{c.ID, Label{FR: c.Name, EN: c.Name}})
+			names = append(names, choice{s.rooms.Names.Name("account", int64(c.ID)), Label{FR: c.Name(), EN: c.Name()}})
 		}
 	}
 	if len(names) <= maxColleagues {
@@ -118,13 +123,13 @@ func (s *Site) confirmRaise(q *query) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	colleague, err := s.chosenColleague(q, page.Code)
-	if err != nil {
-		return answer{}, err
+	if page.Code == "" {
+		return answer{}, errForm{errors.New("no register")}
 	}
-	if colleague.ID == "" {
+	colleague := s.chosenColleague(q, page.all)
+	if colleague.ID == 0 {
 		page.blame(q, "colleague")
-	} else if err := page.judge(q, s.rooms.Directory.Raisable(q.Context(), q.caller, page.Code, colleague.ID)); err != nil {
+	} else if err := page.judge(q, s.rooms.Directory.Raisable(q.Context(), q.actor(), colleague.ID, page.register)); err != nil {
 		return answer{}, err
 	}
 	if !slices.Contains(directory.RaiseReasons, q.field("reason")) {
@@ -135,29 +140,24 @@ func (s *Site) confirmRaise(q *query) (answer, error) {
 		return answer{status: http.StatusUnprocessableEntity, page: "raise", data: page, failed: true, back: raisePath(page.Code, "")}, nil
 	}
 	a, err := show("raiseconfirm", raiseConfirmPage{
-		Register: page.Register, Code: page.Code, Name: colleague.Name, Colleague: colleague.ID, Reason: q.field("reason"),
-		Until: machineTime{s.now().Add(directory.RaiseLife)}, Back: raisePath(page.Code, ""),
+		Register: page.Register, Code: page.Code, Name: colleague.Name(), Reason: q.field("reason"),
+		Colleague: s.rooms.Names.Name("account", int64(colleague.ID)),
+		Until:     machineTime{s.now().Add(directory.RaiseLife)}, Back: raisePath(page.Code, ""),
 	})
 	a.back = raisePath(page.Code, "")
 	return a, err
 }
 
 // chosenColleague is the one whose address was typed, else the one picked from the list; zero if none.
-func (s *Site) chosenColleague(q *query, code string) (Colleague, error) {
-	if code == "" {
-		return Colleague{}, errForm{errors.New("no register")}
-	}
-	list, err := s.rooms.Directory.Colleagues(q.Context(), q.caller, code)
-	if err != nil {
-		return Colleague{}, err
-	}
-	email, id := q.field("email"), q.field("colleague")
-	for _, c := range list {
-		if email != "" && strings.EqualFold(c.Email, email) || email == "" && c.ID == id {
-			return c, nil
+func (s *Site) chosenColleague(q *query, all []directory.Colleague) directory.Colleague {
+	email := q.field("email")
+	id, err := s.number("account", q.field("colleague"))
+	for _, c := range all {
+		if email != "" && strings.EqualFold(c.Email, email) || email == "" && err == nil && c.ID == ecluse.AccountID(id) {
+			return c
 		}
 	}
-	return Colleague{}, nil
+	return directory.Colleague{}
 }
 
 // judge turns what stands in the way of a raise into a fault of the form.
@@ -187,8 +187,15 @@ func (p *raisePage) blame(q *query, code string) {
 
 // raise does it.
 func (s *Site) raise(q *query) (answer, error) {
-	code := q.field("register")
-	err := s.rooms.Directory.Raise(q.Context(), q.caller, code, q.field("colleague"), q.field("reason"))
+	reg, err := s.rooms.Registers.ByCode(q.Context(), q.field("register"))
+	if err != nil {
+		return answer{}, err
+	}
+	colleague, err := s.number("account", q.field("colleague"))
+	if err != nil {
+		return answer{}, err
+	}
+	_, _, err = s.rooms.Directory.Raise(q.Context(), q.actor(), ecluse.AccountID(colleague), reg.ID, q.field("reason"))
 	switch {
 	case errors.Is(err, directory.ErrReason):
 		return answer{}, errForm{err}
@@ -197,7 +204,7 @@ func (s *Site) raise(q *query) (answer, error) {
 	case err != nil:
 		return answer{}, err
 	}
-	return redirect(raisePath(code, "yes"))
+	return redirect(raisePath(reg.Code, "yes"))
 }
 
 func raisePath(code, done string) string {

@@ -16,7 +16,7 @@ func TestARaiseIsConfirmedThenDoneOnce(t *testing.T) {
 	f := newFake(t)
 	s := newSite(t, f)
 	w := send(s, "POST", "/raises/confirm", typedRaise)
-	for _, part := range []string{"Nadia Ferrand", "22 novembre 2026, 15:32", "Remplacement", `value="c1"`} {
+	for _, part := range []string{"Nadia Ferrand", "22 novembre 2026, 15:32", "Remplacement", `value="a11"`} {
 		if !strings.Contains(w.Body.String(), part) {
 			t.Errorf("the confirmation does not show %q", part)
 		}
@@ -28,14 +28,14 @@ func TestARaiseIsConfirmedThenDoneOnce(t *testing.T) {
 		t.Errorf("by address: %d", w.Code)
 	}
 	w = send(s, "POST", "/raises", typedRaise)
-	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/raises?register=mission-locale&done=yes" || f.raised != "mission-locale c1 standin" {
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/raises?register=mission-locale&done=yes" || f.raised != "register 1 account 11 standin" {
 		t.Errorf("%d %q %q", w.Code, w.Header().Get("Location"), f.raised)
 	}
 	f.raiseErr = directory.ErrRaised
 	if w := send(s, "POST", "/raises", typedRaise); w.Code != http.StatusConflict {
 		t.Errorf("raised meanwhile: %d", w.Code)
 	}
-	if w := send(s, "POST", "/raises/confirm", "register=licences-sport&colleague=c1&reason=event"); w.Code != http.StatusNotFound {
+	if w := send(s, "POST", "/raises/confirm", "register=licences-sport&colleague=a11&reason=event"); w.Code != http.StatusNotFound {
 		t.Errorf("a register that is not the caller's: %d", w.Code)
 	}
 }
@@ -96,7 +96,7 @@ func TestALinkIsMadeOnceAndItsAddressNamesNobody(t *testing.T) {
 			t.Errorf("%s: %d", wrong, w.Code)
 		}
 	}
-	f.linked = LinkRequest{}
+	f.linked = gate.LinkRequest{}
 	send(s, "POST", handleML+"/link", "purpose=emploi&kind=caseload&receiver=a@b.test")
 	send(s, "POST", handleML+"/link", "purpose=emploi&kind=standin")
 	send(s, "POST", handleML+"/link", "purpose=emploi&kind=standin&receiver=a@b.test&site=x")

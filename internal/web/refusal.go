@@ -42,7 +42,7 @@ type machineTime struct{ time.Time }
 func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
 	page := refusalPage{
 		Desk: p.head(), Reasons: known403(no.reasons), Receipt: no.receipt, At: machineTime{s.now()}, Purpose: string(p.purpose.ID),
-		Phone: q.standing.ManagerPhone, Duty: q.standing.Duty, Meter: newMeter(no.readings),
+		Phone: q.standing.Organisation.Phone, Duty: s.config.Duty, Meter: newMeter(no.readings),
 	}
 	page.Call, page.Raise = whomToCall(page.Reasons), raiseHelps(no.reasons, no.readings)
 	if no.handle != "" && linkHelps(no.reasons) {

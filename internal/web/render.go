@@ -33,7 +33,13 @@ type frame struct {
 	Idle     int    // seconds until the idle lock, 0 = no session
 	Failed   bool   // the page shows an error: said first in the title
 	Area     string // page, for the style sheet
-	Observed []Observed
+	Observed []observed
+}
+
+// observed is a register whose budgets stop nobody at present.
+type observed struct {
+	Register Label
+	Until    time.Time
 }
 
 // who is the signed-in person, shown in large on every page: desks are shared.
@@ -95,7 +101,7 @@ func (t *templates) check() error {
 				return fmt.Errorf("page %s has no sample", name)
 			}
 			for i, sample := range all[name] {
-				f := frame{Lang: lang, Back: "/", Who: &who{Name: "N", Structure: "S"}, Demo: true, Nav: []navItem{{Href: "/", Key: "nav.desk", Current: true}}, Observed: []Observed{{Register: Label{FR: "x", EN: "x"}}}}
+				f := frame{Lang: lang, Back: "/", Who: &who{Name: "N", Structure: "S"}, Demo: true, Nav: []navItem{{Href: "/", Key: "nav.desk", Current: true}}, Observed: []observed{{Register: Label{FR: "x", EN: "x"}}}}
 				if err := t.execute(io.Discard, name, view{F: f, P: sample}); err != nil {
 					return fmt.Errorf("showing page %s with sample %d in %s: %w", name, i, lang, err)
 				}

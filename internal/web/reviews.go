@@ -1,24 +1,33 @@
 package web
 
 import (
+	"context"
 	"errors"
-	"net/http"
 
+	"ecluse"
 	"ecluse/internal/directory"
+	"ecluse/internal/policy"
 )
+
+// reviewer is what these pages ask of the directory.
+type reviewer interface {
+	Reviews(ctx context.Context, by directory.Actor) ([]directory.Review, error)
+	// ReviewText reads the free text of a review; the reading is ledgered before it is answered.
+	ReviewText(ctx context.Context, by directory.Actor, id ecluse.ReviewID) (string, error)
+	DecideReview(ctx context.Context, by directory.Actor, id ecluse.ReviewID, accept bool) error
+}
 
 // reviewsPage lists the disclosures that the reader is told of. It is in order of time, without any
 // total by agent: it is no means of judging anybody's work.
 type reviewsPage struct {
 	Waiting []reviewView // tier 3 and emergency, to accept or contest
 	Told    []reviewView // tier 2, for information
-	Done    []reviewView
-	Notice  string // accepted, contested: what has just been done
+	Notice  string       // accepted, contested: what has just been done
 }
 
 // reviewView is one disclosure in a list or on its own page.
 type reviewView struct {
-	Review
+	directory.Review
 	Href    string
 	Purpose Label
 	Motive  Label
@@ -34,7 +43,7 @@ type reviewPage struct {
 
 // reviews lists them.
 func (s *Site) reviews(q *query) (answer, error) {
-	all, err := s.rooms.Directory.Reviews(q.Context(), q.caller)
+	all, err := s.rooms.Directory.Reviews(q.Context(), q.actor())
 	if err != nil {
 		return answer{}, err
 	}
@@ -43,13 +52,9 @@ func (s *Site) reviews(q *query) (answer, error) {
 		page.Notice = done
 	}
 	for _, r := range all {
-		v := s.viewReview(q, r)
-		switch {
-		case r.State != "pending":
-			page.Done = append(page.Done, v)
-		case r.Kind == "outside":
+		if v := s.viewReview(q, r); r.Kind == policy.ReviewOutside {
 			page.Told = append(page.Told, v)
-		default:
+		} else {
 			page.Waiting = append(page.Waiting, v)
 		}
 	}
@@ -62,7 +67,7 @@ func (s *Site) review(q *query) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return show("review", reviewPage{Item: s.viewReview(q, r), Duty: q.standing.Duty})
+	return show("review", reviewPage{Item: s.viewReview(q, r), Duty: s.config.Duty})
 }
 
 // reviewText shows the free text; reading it is an entry of the ledger.
@@ -71,12 +76,13 @@ func (s *Site) reviewText(q *query) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	text, err := s.rooms.Directory.ReviewText(q.Context(), q.caller, r.ID)
+	text, err := s.rooms.Directory.ReviewText(q.Context(), q.actor(), r.ID)
 	if err != nil {
 		return answer{}, err
 	}
-	a, err := show("review", reviewPage{Item: s.viewReview(q, r), Text: text, Shown: true, Duty: q.standing.Duty})
-	a.back = localPath("reviews", r.ID)
+	page := reviewPage{Item: s.viewReview(q, r), Text: text, Shown: true, Duty: s.config.Duty}
+	a, err := show("review", page)
+	a.back = page.Item.Href
 	return a, err
 }
 
@@ -86,34 +92,42 @@ func (s *Site) decideReview(q *query) (answer, error) {
 	if decision != "accepted" && decision != "contested" {
 		return answer{}, errForm{errors.New("no decision")}
 	}
-	if err := s.rooms.Directory.DecideReview(q.Context(), q.caller, q.PathValue("id"), decision == "accepted"); err != nil {
+	id, err := s.number("review", q.PathValue("id"))
+	if err != nil {
 		return answer{}, err
 	}
-	return answer{status: http.StatusSeeOther, redirect: "/reviews?done=" + decision}, nil
+	if err := s.rooms.Directory.DecideReview(q.Context(), q.actor(), ecluse.ReviewID(id), decision == "accepted"); err != nil {
+		return answer{}, err
+	}
+	return redirect("/reviews?done=" + decision)
 }
 
 // findReview finds it among those that the caller is told of; any other does not exist for her.
-func (s *Site) findReview(q *query) (Review, error) {
-	all, err := s.rooms.Directory.Reviews(q.Context(), q.caller)
+func (s *Site) findReview(q *query) (directory.Review, error) {
+	id, err := s.number("review", q.PathValue("id"))
 	if err != nil {
-		return Review{}, err
+		return directory.Review{}, err
+	}
+	all, err := s.rooms.Directory.Reviews(q.Context(), q.actor())
+	if err != nil {
+		return directory.Review{}, err
 	}
 	for _, r := range all {
-		if r.ID == q.PathValue("id") {
+		if r.ID == ecluse.ReviewID(id) {
 			return r, nil
 		}
 	}
-	return Review{}, directory.ErrNotFound
+	return directory.Review{}, directory.ErrNotFound
 }
 
 // viewReview adds the schema's words for purpose and motive.
-func (s *Site) viewReview(q *query, r Review) reviewView {
-	v := reviewView{Review: r, Href: localPath("reviews", r.ID), Purpose: Label{FR: string(r.Purpose), EN: string(r.Purpose)}, Motive: Label{FR: r.Motive, EN: r.Motive}}
-	if r.Kind == "emergency" && known(emergencyMotives, r.Motive) {
+func (s *Site) viewReview(q *query, r directory.Review) reviewView {
+	v := reviewView{Review: r, Href: localPath("reviews", s.rooms.Names.Name("review", int64(r.ID))), Purpose: Label{FR: string(r.Purpose), EN: string(r.Purpose)}, Motive: Label{FR: r.Motive, EN: r.Motive}}
+	if r.Kind == policy.ReviewEmergency && known(emergencyMotives, r.Motive) {
 		words := q.t("emergency.motive." + r.Motive)
 		v.Motive = Label{FR: words, EN: words}
 	}
-	reg, err := s.rooms.Registers.ByCode(q.Context(), r.Register)
+	reg, err := s.rooms.Registers.ByID(q.Context(), r.Register)
 	if err != nil {
 		return v // the codes are shown instead of words
 	}

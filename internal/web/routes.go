@@ -1,7 +1,10 @@
 package web
 
 import (
+	"slices"
+
 	"ecluse"
+	"ecluse/internal/directory"
 )
 
 // Access says who may call a route. The zero value refuses everybody.
@@ -12,8 +15,8 @@ type Access struct {
 }
 
 // admits reports whether a signed-in caller with these roles may call the route.
-func (a Access) admits(st Standing) bool {
-	return a.Public || a.SignedIn || st.Has(a.Roles...)
+func (a Access) admits(st directory.Standing) bool {
+	return a.Public || a.SignedIn || slices.ContainsFunc(a.Roles, st.Has)
 }
 
 // Route is one route of the desk.

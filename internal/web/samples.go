@@ -5,6 +5,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/directory"
+	"ecluse/internal/policy"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
 )
@@ -135,34 +136,35 @@ func sampleCases(desk deskHead, word Label, at time.Time) []any {
 
 func sampleReviews(word Label, at time.Time) (lists, single []any) {
 	var list []reviewView
-	for _, kind := range []string{"outside", "unexplained", "emergency"} {
+	for _, kind := range []string{policy.ReviewOutside, policy.ReviewUnexplained, policy.ReviewEmergency} {
 		for _, state := range []string{"pending", "accepted", "contested"} {
-			v := reviewView{Review: Review{ID: "x", At: at, Kind: kind, Account: "x", Site: "x", State: state, HasText: true, Receipt: "x", Decided: at}, Href: "/", Purpose: word, Motive: word}
+			v := reviewView{Review: directory.Review{At: at, Kind: kind, AccountName: "x", State: state, Text: []byte("x"), DecidedAt: at}, Href: "/", Purpose: word, Motive: word}
 			list = append(list, v)
 			single = append(single, reviewPage{Item: v, Duty: "x"}, reviewPage{Item: v, Text: "x", Shown: true})
-			v.Own = true
-			single = append(single, reviewPage{Item: v})
 		}
 	}
-	return []any{reviewsPage{}, reviewsPage{Waiting: list, Told: list, Done: list, Notice: "accepted"}, reviewsPage{Notice: "contested"}}, single
+	return []any{reviewsPage{}, reviewsPage{Waiting: list, Told: list, Notice: "accepted"}, reviewsPage{Notice: "contested"}}, single
 }
 
 func sampleApprovals(at time.Time) (lists, single []any) {
-	var diff Diff
+	page := approvalPage{}
 	for _, kind := range diffKinds {
-		diff.Sections = append(diff.Sections, DiffSection{Kind: kind, Added: 1, Changed: 1, Ended: 1, More: 3, Rows: []DiffRow{
-			{Change: "added", Name: "x", Note: "x"}, {Change: "changed", Name: "x"}, {Change: "ended", Name: "x"}}})
+		section := diffSection{Kind: kind, Added: 1, Changed: 1, Ended: 1, More: 3}
+		for _, op := range diffOps {
+			section.Rows = append(section.Rows, directory.Line{Op: op, Name: "x", Detail: "x"})
+		}
+		page.Sections = append(page.Sections, section)
 	}
 	for _, code := range diffWarnings {
-		diff.Warnings = append(diff.Warnings, DiffWarning{Code: code, Detail: "x"})
+		page.Warnings = append(page.Warnings, diffWarning{Code: code, Detail: "x"})
 	}
 	var list []approvalView
 	for _, state := range []string{"pending", "approved", "refused", "expired"} {
-		v := approvalView{Approval: Approval{ID: "x", Kind: approvalKinds[0], Requester: "x", RequestedAt: at, Expires: at, State: state, DecidedBy: "x", DecidedAt: at, Digest: "x", Diff: diff}, Href: "/"}
-		single = append(single, approvalPage{Item: v, Total: 2})
-		v.Own = true
-		list = append(list, v)
-		single = append(single, approvalPage{Item: v, Total: 1})
+		for _, kind := range approvalKinds {
+			v := approvalView{Approval: directory.Approval{Kind: kind, Requester: "x", RequestedAt: at, Expires: at, State: state, DecidedAt: at}, Href: "/", Own: state == "pending"}
+			page.Item, list = v, append(list, v)
+			single = append(single, page)
+		}
 	}
 	for _, decision := range []string{"approve", "refuse"} {
 		for total := range 3 {
@@ -170,11 +172,9 @@ func sampleApprovals(at time.Time) (lists, single []any) {
 		}
 	}
 	for _, decision := range []string{"", "approve", "refuse"} {
-		v := list[0]
-		v.Kind, v.Observe = approvalKinds[1], &ObserveRequest{Register: Label{FR: "x", EN: "x"}, Days: 1 + len(decision)}
-		single, list = append(single, approvalPage{Item: v, Decision: decision}), append(list, v)
+		single = append(single, approvalPage{Item: list[1], Decision: decision, Observe: &observeView{Register: Label{FR: "x", EN: "x"}, Days: 1 + len(decision)}})
 	}
-	return []any{approvalsPage{}, approvalsPage{Waiting: list, Done: list, Notice: "approved"}, approvalsPage{Notice: "refused"}}, single
+	return []any{approvalsPage{}, approvalsPage{Waiting: list, Notice: "approved"}, approvalsPage{Notice: "refused"}}, single
 }
 
 func sampleRaises(word Label, in input, group options, faults []fault, at time.Time) (forms, confirms []any) {
@@ -187,7 +187,7 @@ func sampleRaises(word Label, in input, group options, faults []fault, at time.T
 }
 
 func sampleLinks(desk deskHead, in input, group options, faults []fault, at time.Time) (forms, done []any) {
-	forms = []any{linkPage{Desk: desk, Purposes: group, Kinds: group, Receiver: in, Site: in, Ends: in, Sites: []Place{{Code: "x", Name: "x"}}, Faults: faults}, linkPage{Desk: desk, Purpose: "x", Receiver: in, Site: in, Ends: in}}
+	forms = []any{linkPage{Desk: desk, Purposes: group, Kinds: group, Receiver: in, Site: in, Ends: in, Sites: []directory.Organisation{{Code: "x", Name: "x"}}, Faults: faults}, linkPage{Desk: desk, Purpose: "x", Receiver: in, Site: in, Ends: in}}
 	for _, kind := range directory.MadeByAgents {
 		done = append(done, linkDonePage{Desk: desk, Kind: kind, Receipt: "x", Ends: at, Again: "/"})
 	}

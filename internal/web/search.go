@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"ecluse"
+	"ecluse/internal/gate"
 	"ecluse/internal/register"
 )
 
@@ -69,9 +70,9 @@ func (s *Site) search(q *query) (answer, error) {
 		a.status, a.back = http.StatusUnprocessableEntity, p.head().Home
 		return a, err
 	}
-	out, err := s.rooms.Gate.Search(q.Context(), SearchRequest{
+	out, err := s.rooms.Gate.Search(q.Context(), gate.SearchRequest{
 		Caller: q.caller, Register: p.register.Code, Purpose: p.purpose.ID, Query: query,
-		Beyond: q.field("beyond") != "",
+		Beyond: q.field("beyond") != "", Channel: ecluse.ChannelPage,
 	})
 	if err != nil {
 		return answer{}, err
@@ -90,9 +91,9 @@ func (s *Site) search(q *query) (answer, error) {
 }
 
 // found prepares the result page.
-func (s *Site) found(q *query, p place, form searchForm, out SearchOutcome, ambiguous bool) searchPage {
+func (s *Site) found(q *query, p place, form searchForm, out gate.SearchOutcome, ambiguous bool) searchPage {
 	page := searchPage{
-		Desk: p.head(), Purpose: string(p.purpose.ID), Meter: newMeter(out.Readings), Receipt: out.Receipt, Phone: q.standing.ManagerPhone,
+		Desk: p.head(), Purpose: string(p.purpose.ID), Meter: newMeter(out.Readings), Receipt: out.Receipt, Phone: q.standing.Organisation.Phone,
 		Typed: typed{form.Identifier.Value, form.Surname.Value, form.FirstName.Value, form.BirthDate.Value},
 	}
 	for i, item := range page.Meter.Items {
@@ -116,7 +117,7 @@ func (s *Site) found(q *query, p place, form searchForm, out SearchOutcome, ambi
 	return page
 }
 
-func viewHit(p place, h Hit) hitView {
+func viewHit(p place, h gate.Hit) hitView {
 	v := hitView{
 		Action: personPath(p.register.Code, h.Handle, "", ""), Purpose: string(p.purpose.ID), Relation: h.Relation, Exact: h.Exact,
 		Reason: personPath(p.register.Code, h.Handle, "reason", ""),

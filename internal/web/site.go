@@ -17,6 +17,7 @@ type Config struct {
 	FormTargets []string // origins of the identity providers, for form-action
 	Providers   []Provider
 	Mentions    Mentions
+	Duty        string         // how to reach the duty officer, "" = unknown
 	Location    *time.Location // of the instants shown; nil = Europe/Paris
 	Idle        time.Duration  // of the idle lock, for the help page
 	Demo        *Demo          // nil in a real installation
@@ -56,15 +57,6 @@ type DemoSample struct {
 	Relation                      string // caseload, site, organisation, other, outside
 	Surname, FirstName, BirthDate string // the date as yyyy-mm-dd
 	Identifier                    string
-}
-
-// Rooms are the other rooms of the program, as the pages need them.
-type Rooms struct {
-	Sessions  Sessions
-	Gate      Gate
-	Directory Directory
-	Registers Registers
-	Log       *slog.Logger
 }
 
 // Site is the desk. It is read-only after New and safe for concurrent use.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"ecluse/internal/directory"
 	"ecluse/internal/gate"
 	"ecluse/internal/ledger"
+	"ecluse/internal/policy"
 	"ecluse/internal/signin"
 )
 
@@ -81,12 +83,14 @@ func meterHigh(f *fakeRooms) {
 }
 
 func refusing(reasons ...ecluse.Reason) func(*fakeRooms) {
-	return func(f *fakeRooms) { f.outcome = Outcome{Reasons: reasons, Receipt: testReceipt, Readings: f.readings} }
+	return func(f *fakeRooms) {
+		f.outcome = gate.Outcome{Reasons: reasons, Receipt: testReceipt, Readings: f.readings}
+	}
 }
 
 func noHit(reason ecluse.Reason) func(*fakeRooms) {
 	return func(f *fakeRooms) {
-		f.search = SearchOutcome{Reasons: []ecluse.Reason{reason}, Receipt: testReceipt, Readings: f.readings}
+		f.search = gate.SearchOutcome{Reasons: []ecluse.Reason{reason}, Receipt: testReceipt, Readings: f.readings}
 	}
 }
 
@@ -94,8 +98,7 @@ func rows(n int) func(*fakeRooms) {
 	return func(f *fakeRooms) {
 		surnames, names := []string{"Lefèvre-Diallo", "Benali", "Caron", "Nguyen", "Roux"}, []string{"Marie", "Yanis", "Léa", "Paul", "Inès"}
 		for i := range n {
-			v := map[string]string{"surname": surnames[i%5], "first_name": names[i%5], "birth_date": fmt.Sprintf("200%d-0%d-1%d", 3+i%5, 1+i%9, i%10)}
-			f.caseload.Rows = append(f.caseload.Rows, Row{Handle: fmt.Sprint("h", i), Values: fakeValues{f.registers["mission-locale"].Schema, v}, Receipt: testReceipt})
+			f.values = append(f.values, record{"surname": surnames[i%5], "first_name": names[i%5], "birth_date": fmt.Sprintf("200%d-0%d-1%d", 3+i%5, 1+i%9, i%10)})
 		}
 		f.caseload.Readings = f.readings
 		if n >= 24 {
@@ -105,38 +108,60 @@ func rows(n int) func(*fakeRooms) {
 }
 
 func asManager(f *fakeRooms) {
-	motive := f.registers["mission-locale"].Schema.Motives[0].ID
-	f.standing.GivenName, f.standing.UsualName = "Solène", "Marchand"
+	motive := f.registers[0].Schema.Motives[0].ID
+	f.standing.Account.GivenName, f.standing.Account.UsualName = "Solène", "Marchand"
 	f.standing.Roles = []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}
-	f.reviews = []Review{
-		{ID: "r1", At: testNow.Add(-time.Hour), Kind: "emergency", Account: "Camille Arnaud", Site: "Site de Pantin", Purpose: "emploi", Motive: "minor_at_risk", Receipt: testReceipt, State: "pending", Register: "mission-locale"},
-		{ID: "r2", At: testNow.Add(-3 * time.Hour), Kind: "unexplained", Account: "Hugo Petit", Site: "Site de Bobigny", Purpose: "emploi", Motive: motive, Receipt: testReceipt, HasText: true, State: "pending", Register: "mission-locale"},
-		{ID: "r3", At: testNow.Add(-26 * time.Hour), Kind: "outside", Account: "Nadia Ferrand", Site: "Site de Pantin", Purpose: "logement", Motive: motive, State: "pending", Register: "mission-locale"},
-		{ID: "r4", At: testNow.Add(-50 * time.Hour), Kind: "unexplained", Account: "Nadia Ferrand", Site: "Site de Pantin", Purpose: "emploi", State: "accepted", Decided: testNow.Add(-49 * time.Hour), Register: "mission-locale"},
+	review := func(id ecluse.ReviewID, hours int, kind, who, motive string) directory.Review {
+		return directory.Review{ID: id, At: testNow.Add(-time.Duration(hours) * time.Hour), Kind: kind, AccountName: who, Register: 1, Purpose: "emploi", Motive: motive, State: "pending"}
 	}
+	f.reviews = []directory.Review{
+		review(1, 1, policy.ReviewEmergency, "Camille Arnaud", "minor_at_risk"), review(2, 3, policy.ReviewUnexplained, "Hugo Petit", motive),
+		review(3, 26, policy.ReviewOutside, "Nadia Ferrand", motive), review(4, 50, policy.ReviewUnexplained, "Nadia Ferrand", ""),
+	}
+	f.reviews[1].Text = []byte("sealed")
 	f.reviewText = "Le jeune s’est présenté à l’accueil, envoyé par la mairie ; il n’a pas encore de conseiller chez nous."
 }
 
 func asOfficer(f *fakeRooms) {
-	f.standing = Standing{GivenName: "Karim", UsualName: "Haddad", Controller: "Service public de l’emploi (démonstration)", Roles: []ecluse.Role{ecluse.RoleAccessOfficer}}
-	diff := Diff{Warnings: []DiffWarning{{"whole_territory", "reseau-ml"}, {"new_domain", "ailleurs.test"}}, Sections: []DiffSection{
-		{Kind: "organisations", Added: 3, Changed: 1, Rows: []DiffRow{
-			{"added", "Mission locale de la Lézarde", "ml-lezarde · mission_locale · 93"}, {"added", "Site de Pantin", "ml-lezarde-pantin · site · 93-055"},
-			{"added", "Site de Bobigny", "ml-lezarde-bobigny · site · 93-008"}, {"changed", "Mission locale du Canal", "ml-canal · mission_locale · 75 93"},
-		}},
-		{Kind: "agreements", Added: 1, Rows: []DiffRow{{"added", "ml-lezarde 2026-1", "mission-locale · emploi formation logement · 93 · 2027-12-31"}}},
-		{Kind: "accounts", Added: 214, Changed: 2, Ended: 4, More: 217, Rows: []DiffRow{
-			{"added", "Camille Arnaud", "camille.arnaud@lezarde.demo.ecluse.test · ml-lezarde · agent"},
-			{"added", "Solène Marchand", "solene.marchand@lezarde.demo.ecluse.test · ml-lezarde · account_manager"},
-			{"ended", "Paul Dubois", "paul.dubois@lezarde.demo.ecluse.test · ml-lezarde · agent"},
-		}},
-		{Kind: "links", Added: 12408},
-	}}
-	f.approvalList = []Approval{
-		{ID: "a1", Kind: "directory.import", Requester: "Lucie Morel", RequestedAt: testNow.Add(-2 * time.Hour), Expires: testNow.AddDate(0, 0, 30), State: "pending", Digest: "7f3a 91c0 55de 0b2e", Diff: diff},
-		{ID: "a2", Kind: "directory.import", Requester: "Karim Haddad", RequestedAt: testNow.Add(-5 * time.Hour), Expires: testNow.AddDate(0, 0, 30), State: "pending", Own: true, Diff: diff},
-		{ID: "a3", Kind: "directory.import", Requester: "Lucie Morel", RequestedAt: testNow.Add(-75 * time.Hour), Expires: testNow.AddDate(0, 0, 20), State: "approved", DecidedBy: "Karim Haddad", DecidedAt: testNow.Add(-74 * time.Hour), Diff: diff},
+	f.caller.Account = 21
+	f.standing = directory.Standing{
+		Account:    directory.Account{ID: 21, Controller: 1, GivenName: "Karim", UsualName: "Haddad"},
+		Controller: f.standing.Controller, Roles: []ecluse.Role{ecluse.RoleAccessOfficer},
 	}
+	pending := directory.Approval{ID: 1, Kind: directory.KindImport, Requester: "Lucie Morel", RequestedBy: 22, RequestedAt: testNow.Add(-2 * time.Hour), Expires: testNow.AddDate(0, 0, 30), State: "pending", Summary: summary(bigDiff())}
+	own, done := pending, pending
+	own.ID, own.RequestedBy, own.Requester = 2, 21, "Karim Haddad"
+	done.ID, done.State, done.DecidedBy, done.DecidedAt = 3, "approved", 21, testNow.Add(-time.Hour)
+	f.approvals = []directory.Approval{pending, own, done}
+}
+
+// bigDiff is a directory import as a body sends one.
+func bigDiff() directory.Summary {
+	lines := func(n int, first ...directory.Line) []directory.Line {
+		for i := len(first); i < n; i++ {
+			first = append(first, directory.Line{Op: "new", Name: fmt.Sprint("Agent ", i), Detail: "organisation: ml-lezarde · roles: agent"})
+		}
+		return first
+	}
+	return directory.Summary{
+		Warnings: []string{"whole_territory reseau-ml", "new_domain ailleurs.test"}, Links: 12408,
+		Organisations: []directory.Line{
+			{Op: "new", Name: "Mission locale de la Lézarde", Detail: "code: ml-lezarde · kind: mission_locale · territory: 93"}, {Op: "new", Name: "Site de Pantin", Detail: "code: ml-lezarde-pantin · organisation: ml-lezarde · territory: 93-055"},
+			{Op: "changed", Name: "Mission locale du Canal", Detail: "territory: 75 → 75 93"},
+		},
+		Agreements: []directory.Line{{Op: "new", Name: "ml-lezarde 2026-1", Detail: "register: mission-locale · purposes: emploi formation logement · territory: 93 · ends: 2027-12-31"}},
+		Accounts: lines(maxDiffRows+217, directory.Line{Op: "new", Name: "Camille Arnaud", Detail: "email: camille.arnaud@lezarde.demo.ecluse.test · organisation: ml-lezarde · roles: agent"},
+			directory.Line{Op: "new", Name: "Solène Marchand", Detail: "email: solene.marchand@lezarde.demo.ecluse.test · roles: account_manager"}, directory.Line{Op: "ended", Name: "Paul Dubois", Detail: "state: active → ended"}),
+	}
+}
+
+// summary is what a request stores of what its approver is shown.
+func summary(s directory.Summary) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
 }
 
 const (
@@ -147,18 +172,28 @@ const (
 
 const (
 	typedLink  = "purpose=emploi&kind=standin&receiver=nadia.ferrand@lezarde.test"
-	typedRaise = "register=mission-locale&colleague=c1&reason=standin"
+	typedRaise = "register=mission-locale&colleague=a11&reason=standin"
 )
 
 func underObservation(f *fakeRooms) {
-	f.standing.Observed = []Observed{{Register: f.registers["mission-locale"].Schema.Label, Until: testNow.AddDate(0, 0, 12)}}
+	f.standing.Observations = []directory.Observation{{Register: 1, Controller: 1, Starts: testNow.AddDate(0, 0, -2), Ends: testNow.AddDate(0, 0, 12)}}
 }
 
 func asObserver(f *fakeRooms) {
 	asOfficer(f)
-	f.approvalList = append(f.approvalList, Approval{ID: "a4", Kind: directory.KindObserve, Requester: "Lucie Morel", RequestedAt: testNow.Add(-time.Hour), Expires: testNow.AddDate(0, 0, 30), State: "pending",
-		Observe: &ObserveRequest{Register: f.registers["mission-locale"].Schema.Label, Days: 30}})
+	observe := f.approvals[0]
+	observe.ID, observe.Kind, observe.Summary = 4, directory.KindObserve, summary(directory.Summary{Observe: &directory.ObserveChange{Register: 1, Days: 30}})
+	f.approvals = append(f.approvals, observe)
 }
+
+// bothRegisters gives the agent a second register to work with.
+func bothRegisters(f *fakeRooms) {
+	second := f.standing.Mandates[0]
+	second.Register = 2
+	f.standing.Mandates = append(f.standing.Mandates, second)
+}
+
+func showing(values ...record) func(*fakeRooms) { return func(f *fakeRooms) { f.values = values } }
 
 // states are all pages in all their situations.
 func states() map[string]state {
@@ -166,14 +201,10 @@ func states() map[string]state {
 		"front": inDemo(with(get("/"), nobody)), "entry": with(get("/"), nobody), "entry-none": with(get("/"), nobody),
 		"purpose": get(deskML), "desk": inDemo(get(deskML + "?purpose=emploi")), "desk-high": with(get(deskML+"?purpose=emploi"), meterHigh),
 		"desk-error": post(deskML+"/search", "purpose=emploi&surname=&first_name=Marie&birth_date=32/13/2004"),
-		"desks": with(get("/desk"), func(f *fakeRooms) {
-			g := f.standing.Grants[0]
-			g.Register = "licences-sport"
-			f.standing.Grants = append(f.standing.Grants, g)
-		}),
-		"desks-none": with(get("/desk"), func(f *fakeRooms) { f.standing.Grants = nil }),
+		"desks":      with(get("/desk"), bothRegisters),
+		"desks-none": with(get("/desk"), func(f *fakeRooms) { f.standing.Mandates = nil }),
 		"search-own": with(post(deskML+"/search", typedMarie), func(f *fakeRooms) {
-			f.search.Hits = []Hit{{"h1", "caseload", true, nil}, {"h2", "caseload", false, []string{"first_name", "birth_date"}}}
+			f.search.Hits = []gate.Hit{{Handle: "h1", Relation: "caseload", Exact: true}, {Handle: "h2", Relation: "caseload", Differs: []string{"first_name", "birth_date"}}}
 		}),
 		"search-site":         with(post(deskML+"/search", typedMarie), func(f *fakeRooms) { f.search.Hits[0].Relation = "site" }),
 		"search-other":        with(post(deskML+"/search", typedMarie), func(f *fakeRooms) { f.search.Hits[0].Relation = "other"; meterHigh(f) }),
@@ -183,10 +214,9 @@ func states() map[string]state {
 		"person-organisation": post(handleML+"/reason", typedMarie+"&relation=organisation"), "person-other": post(handleML+"/reason", typedMarie+"&relation=other"),
 		"person-error": post(handleML, typedMarie+"&relation=other&text=court"), "person-plain": get(handleML + "?purpose=emploi"),
 		"emergency": post(handleML+"/emergency", typedMarie), "emergency-error": post(handleML+"/emergency/open", typedMarie),
-		"case": post(handleML, typedMarie+"&relation=caseload"), "case-emergency": with(post(handleML+"/emergency/open", typedMarie+"&emergency=health"), func(f *fakeRooms) {
-			f.outcome.Values = fakeValues{f.registers["mission-locale"].Schema, map[string]string{"phone": "+33612345678", "email": "marie@x.test", "address": "12 rue des Lilas\n93500 Pantin", "representative_surname": "Lefèvre", "representative_phone": "+33145678901"}}
-		}),
-		"case-high": with(post(handleML, typedMarie+"&relation=site"), func(f *fakeRooms) { f.outcome.Relation = "site"; meterHigh(f) }),
+		"case": with(post(handleML, typedMarie+"&relation=caseload"), showing(marie)), "case-emergency": with(post(handleML+"/emergency/open", typedMarie+"&emergency=health"), showing(record{
+			"phone": "+33612345678", "email": "marie@x.test", "address": "12 rue des Lilas\n93500 Pantin", "representative_surname": "Lefèvre", "representative_phone": "+33145678901"})),
+		"case-high": with(post(handleML, typedMarie+"&relation=site"), func(f *fakeRooms) { f.outcome.Relation, f.values = "site", []record{marie}; meterHigh(f) }),
 		"refusal":   with(post(handleML, typedMarie+"&relation=site"), refusing(ecluse.ReasonPersonUnavailable)),
 		"refusal-budget": with(post(handleML, typedMarie+"&relation=site"), func(f *fakeRooms) {
 			refusing(ecluse.ReasonBudgetOutside)(f)
@@ -196,8 +226,8 @@ func states() map[string]state {
 		"refusal-many": with(post(handleML, typedMarie+"&relation=site"), refusing(ecluse.ReasonAssuranceTooLow, ecluse.ReasonPurposeNotCovered, ecluse.ReasonBudgetNew)),
 		"caseload":     with(get(deskML+"/persons?purpose=emploi"), rows(24)), "caseload-empty": with(get(deskML+"/persons?purpose=emploi"), rows(0)), "caseload-two": with(get(deskML+"/persons?purpose=emploi&cursor=x"), rows(2)),
 		"reviews": with(get("/reviews"), asManager), "reviews-empty": with(get("/reviews?done=accepted"), func(f *fakeRooms) { asManager(f); f.reviews = nil }),
-		"review": with(get("/reviews/r2"), asManager), "review-text": with(post("/reviews/r2/text", ""), asManager), "review-done": with(get("/reviews/r4"), asManager),
-		"approvals": with(get("/approvals"), asOfficer), "approval": with(get("/approvals/a1"), asOfficer), "approval-own": with(get("/approvals/a2"), asOfficer), "approval-confirm": with(post("/approvals/a1/confirm", "decision=approve"), asOfficer), "approval-refuse": with(post("/approvals/a1/confirm", "decision=refuse"), asOfficer), "approvals-empty": with(get("/approvals?done=approved"), func(f *fakeRooms) { asOfficer(f); f.approvalList = nil }),
+		"review": with(get("/reviews/r2"), asManager), "review-text": with(post("/reviews/r2/text", ""), asManager),
+		"approvals": with(get("/approvals"), asOfficer), "approval": with(get("/approvals/a1"), asOfficer), "approval-own": with(get("/approvals/a2"), asOfficer), "approval-done": with(get("/approvals/a3"), asOfficer), "approval-confirm": with(post("/approvals/a1/confirm", "decision=approve"), asOfficer), "approval-refuse": with(post("/approvals/a1/confirm", "decision=refuse"), asOfficer), "approvals-empty": with(get("/approvals?done=approved"), func(f *fakeRooms) { asOfficer(f); f.approvals = nil }),
 		"refusal-new": with(post(handleML, typedMarie+"&relation=site"), func(f *fakeRooms) {
 			f.readings[1].Used = 40
 			refusing(ecluse.ReasonBudgetNew)(f)
@@ -206,15 +236,11 @@ func states() map[string]state {
 		"link-receiver": with(post(handleML+"/link", typedLink), func(f *fakeRooms) { f.gateErr = gate.ErrLink }),
 		"link-done":     get(handleML + "/link/done?purpose=emploi&kind=standin&ends=2026-12-05&receipt=" + testReceipt),
 		"refusal-link": with(post(handleML+"/link", typedLink), func(f *fakeRooms) {
-			f.link = LinkOutcome{Reasons: []ecluse.Reason{ecluse.ReasonDualControl}, Receipt: testReceipt}
+			f.link = gate.LinkOutcome{Reasons: []ecluse.Reason{ecluse.ReasonDualControl}, Receipt: testReceipt}
 		}),
 		"raise": get("/raises"), "raise-done": get("/raises?register=mission-locale&done=yes"), "raise-none": with(get("/raises"), func(f *fakeRooms) { f.colleagues = nil }),
-		"raise-choice": with(get("/raises"), func(f *fakeRooms) {
-			g := f.standing.Grants[0]
-			g.Register = "licences-sport"
-			f.standing.Grants = append(f.standing.Grants, g)
-		}),
-		"raise-error": post("/raises/confirm", "register=mission-locale&email=personne@ailleurs.test"), "raise-confirm": post("/raises/confirm", typedRaise),
+		"raise-choice": with(get("/raises"), bothRegisters),
+		"raise-error":  post("/raises/confirm", "register=mission-locale&email=personne@ailleurs.test"), "raise-confirm": post("/raises/confirm", typedRaise),
 		"raise-lineage":    with(post("/raises/confirm", typedRaise), func(f *fakeRooms) { f.raiseErr = directory.ErrDualControl }),
 		"me-raised":        with(get("/me"), func(f *fakeRooms) { f.readings[1].Limit, f.readings[1].RaisedUntil = 80, testNow.Add(20*time.Hour) }),
 		"desk-observed":    with(get(deskML+"?purpose=emploi"), underObservation),
