@@ -17,6 +17,8 @@ type rule struct {
 var callerRules = [...]rule{
 	{ecluse.ReasonAccountSuspended, (*Facts).accountStopped},
 	{ecluse.ReasonAccountPending, (*Facts).accountPending},
+	{ecluse.ReasonDelegationEnded, (*Facts).delegationEnded},
+	{ecluse.ReasonClientAct, (*Facts).actOfPeople},
 	{ecluse.ReasonAssuranceTooLow, (*Facts).notAssured},
 	{ecluse.ReasonAgreementEnded, (*Facts).mandateOver},
 	{ecluse.ReasonPurposeNotCovered, (*Facts).purposeNotCovered},
@@ -66,10 +68,17 @@ func (f *Facts) Covers(territory string) bool { return f.fields(covering(territo
 // Caller-level rules.
 
 func (f *Facts) accountStopped() bool {
-	return f.AccountState != StateActive && f.AccountState != StateInvited || !within(f.At, f.Starts, f.Ends)
+	return f.Client.Stopped || f.AccountState != StateActive && f.AccountState != StateInvited || !within(f.At, f.Starts, f.Ends)
 }
 
 func (f *Facts) accountPending() bool { return f.AccountState == StateInvited }
+
+func (f *Facts) delegationEnded() bool { return f.Client.Asks && f.Client.DelegationEnded }
+
+// actOfPeople: a program finds and opens persons, and nothing else.
+func (f *Facts) actOfPeople() bool {
+	return f.Client.Asks && f.Act != budget.Disclose && f.Act != budget.Search
+}
 
 func (f *Facts) notAssured() bool { return !f.Assured }
 
@@ -98,10 +107,10 @@ func (f *Facts) emergencyWithoutMotive() bool {
 // Person-level rules.
 
 // personUnavailable: unknown, or outside the mandate. Fields that only a mandate for another territory
-// covers are outside the mandate too.
+// covers are outside the mandate too. To a program everybody is whom no link explains.
 func (f *Facts) personUnavailable() bool {
 	covered := f.Covers(f.Person.Territory) // asked even for the unknown: the same work for both
-	return !f.Person.Found || !covered
+	return !f.Person.Found || !covered || f.Client.Asks && f.Person.Tier != ecluse.Explained
 }
 
 // notJustified: tier 2 needs a motive, tier 3 a text besides. An emergency has its own motive, and a

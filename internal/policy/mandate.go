@@ -97,6 +97,34 @@ func RaisedUntil(mandates []Mandate, register ecluse.RegisterID, at time.Time) (
 	return until
 }
 
+// Together is what an account and a program both may: a mandate for each pair of theirs to open records of
+// the same register, with the purposes, fields and territory of both. Limits, age and raises are the
+// account's; the program has its own meter.
+func Together(account, program []Mandate) (both []Mandate) {
+	for _, a := range account {
+		for _, p := range program {
+			if a.opens(p.Register) && p.opens(a.Register) {
+				both = append(both, a.with(p))
+			}
+		}
+	}
+	return both
+}
+
+func (m Mandate) with(p Mandate) Mandate {
+	m.Purposes = slices.DeleteFunc(slices.Clone(m.Purposes), func(o ecluse.Purpose) bool { return !slices.Contains(p.Purposes, o) })
+	m.Fields &= p.Fields
+	m.Territory = m.Territory.and(p.Territory)
+	if p.Starts.After(m.Starts) {
+		m.Starts = p.Starts
+	}
+	if m.Ends.IsZero() || !p.Ends.IsZero() && p.Ends.Before(m.Ends) {
+		m.Ends = p.Ends
+	}
+	m.Running = m.Running && p.Running
+	return m
+}
+
 func within(at, starts, ends time.Time) bool {
 	return !at.Before(starts) && (ends.IsZero() || at.Before(ends))
 }
@@ -118,6 +146,21 @@ func (t Territory) Covers(code string) bool {
 		rest, below := strings.CutPrefix(code, area)
 		return area == "*" || area != "" && below && (rest == "" || rest[0] == '-')
 	})
+}
+
+// and is what both territories cover.
+func (t Territory) and(o Territory) (both Territory) {
+	for _, a := range t {
+		for _, b := range o {
+			switch {
+			case b != "" && Territory{a}.Covers(b):
+				both = append(both, b)
+			case a != "" && Territory{b}.Covers(a):
+				both = append(both, a)
+			}
+		}
+	}
+	return both
 }
 
 // any reports whether the territory covers anything.

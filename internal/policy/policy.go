@@ -52,13 +52,22 @@ type PersonFacts struct {
 	Tier      ecluse.Tier // from links alone, computed by the gate
 }
 
+// Client is what is known of the program that asks, for itself or for the account. Whatever asks, it gets
+// at explained persons only.
+type Client struct {
+	Asks            bool
+	Stopped         bool // its own account may not act
+	DelegationEnded bool // it asks for an account that does not let it, or no more
+}
+
 // Facts is everything that a decision rests on. The zero value is denied.
 type Facts struct {
 	At           time.Time
 	AccountState string
 	Starts, Ends time.Time // of the account; zero = no such bound
 	Assured      bool      // the identity was proven strongly enough in this session
-	Mandates     []Mandate // all of this account, running or not, of any register and role
+	Mandates     []Mandate // all of this account, running or not, of any register and role; Together with a program's
+	Client       Client    // the program that asks; zero = a person asks
 
 	Register        ecluse.RegisterID
 	Purpose         ecluse.Purpose

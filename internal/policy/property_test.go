@@ -52,6 +52,7 @@ func drawFacts(t *rapid.T) Facts {
 	f.Asked = rapid.SampledFrom([]ecluse.FieldSet{0, 0, 0, 0, surname, phone, phone, 15}).Draw(t, "asked")
 	f.Act = rapid.SampledFrom([]budget.Act{budget.Disclose, budget.Disclose, budget.Disclose, budget.Disclose, budget.Search, budget.MakeLink, budget.Emergency, 0}).Draw(t, "act")
 	f.EmergencyMotive = rapid.SampledFrom([]string{"", "danger", "missing", "danger"}).Draw(t, "emergency motive")
+	f.Client = Client{Asks: rapid.Bool().Draw(t, "program"), Stopped: !usually(t, "program acts"), DelegationEnded: !usually(t, "delegation runs")}
 	if !usually(t, "not spent") {
 		f.BudgetSpent = []ecluse.Reason{ecluse.ReasonBudgetSearch}
 	}
@@ -93,6 +94,9 @@ var restrictions = map[string]func(*rapid.T, *Facts){
 	"less fields":   onLast(func(t *rapid.T, m *Mandate) { m.Fields &= drawFields(t, "left") }),
 	"less purposes": onLast(func(_ *rapid.T, m *Mandate) { m.Purposes = m.Purposes[:max(0, len(m.Purposes)-1)] }),
 	"less land":     onLast(func(_ *rapid.T, m *Mandate) { m.Territory = m.Territory[:max(0, len(m.Territory)-1)] }),
+	"a program":     func(_ *rapid.T, f *Facts) { f.Client.Asks = true },
+	"its end":       func(_ *rapid.T, f *Facts) { f.Client.Stopped = true },
+	"no agreement":  func(_ *rapid.T, f *Facts) { f.Client.Asks, f.Client.DelegationEnded = true, true },
 	"rejuvenate":    onLast(func(_ *rapid.T, m *Mandate) { m.Since = noon }),
 }
 
