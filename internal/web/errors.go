@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 
+	"ecluse"
 	"ecluse/internal/directory"
 	"ecluse/internal/gate"
 	"ecluse/internal/ledger"
@@ -18,15 +19,16 @@ import (
 // problemPage is a page that says what went wrong and what to do. Its texts are problem.<Code>.*.
 type problemPage struct {
 	Code      string
-	Reference string // of the log line, only for internal errors
-	Phone     string // whom to call, when known
-	Text      string // what was typed and could not be used, to be copied
+	Reference string          // of the log line, only for internal errors
+	Phone     string          // whom to call, when known
+	Text      string          // what was typed and could not be used, to be copied
+	Reasons   []ecluse.Reason // why the caller may not decide, where the directory says it
 }
 
 // problemCodes are the codes that have a text.
 var problemCodes = []string{
-	"not_found", "method", "forbidden", "cross_origin", "dual_control", "decided", "officers", "handle", "too_large", "form",
-	"too_many", "busy", "outcome_unknown", "internal",
+	"not_found", "method", "forbidden", "cross_origin", "dual_control", "weak", "changed", "decided", "officers", "handle", "too_large",
+	"form", "too_many", "busy", "outcome_unknown", "internal",
 }
 
 // Status shows the page of an HTTP error that the server met before any page did (too many requests, a
@@ -68,6 +70,7 @@ func (e errForm) Unwrap() error { return e.cause }
 func (s *Site) explain(q *query, err error) answer {
 	var tooLarge *http.MaxBytesError
 	var form errForm
+	var refused *directory.RefusedError
 	switch {
 	case errors.Is(err, signin.ErrNoSession):
 		return s.askToSignIn(q)
@@ -85,8 +88,6 @@ func (s *Site) explain(q *query, err error) answer {
 		return problem(http.StatusNotFound, "not_found")
 	case errors.Is(err, ErrForbidden), errors.Is(err, directory.ErrInactive):
 		return problem(http.StatusForbidden, "forbidden")
-	case errors.Is(err, directory.ErrDualControl):
-		return problem(http.StatusForbidden, "dual_control")
 	case errors.Is(err, directory.ErrWeak):
 		return problem(http.StatusForbidden, "weak")
 	case errors.Is(err, directory.ErrChanged):
@@ -95,13 +96,20 @@ func (s *Site) explain(q *query, err error) answer {
 		return problem(http.StatusConflict, "decided")
 	case errors.Is(err, directory.ErrOfficers):
 		return problem(http.StatusConflict, "officers")
+	case errors.As(err, &refused):
+		a := problem(http.StatusForbidden, "dual_control")
+		a.data = problemPage{Code: "dual_control", Reasons: known403(refused.Reasons)}
+		return a
+	case errors.Is(err, directory.ErrDualControl):
+		return problem(http.StatusForbidden, "dual_control")
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, "too_large")
 	case errors.As(err, &form):
 		return problem(http.StatusBadRequest, "form")
 	case errors.Is(err, ledger.ErrOutcomeUnknown):
 		return problem(http.StatusServiceUnavailable, "outcome_unknown")
-	case errors.Is(err, ledger.ErrBusy), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrStopped), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, ledger.ErrBusy), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrStopped),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled): // who left reads no page; at a shutdown somebody does
 		return problem(http.StatusServiceUnavailable, "busy")
 	}
 	return s.internal(q, slog.String("error", err.Error()))

@@ -47,7 +47,8 @@ type fakeRooms struct {
 	reviews      []directory.Review
 	reviewText   string
 	approvals    []directory.Approval
-	directoryErr error
+	directoryErr error // of Standing
+	decideErr    error
 
 	draft       url.Values
 	draftPath   string
@@ -162,7 +163,7 @@ func (f *fakeRooms) Approval(_ context.Context, _ directory.Actor, id ecluse.App
 
 func (f *fakeRooms) Decide(_ context.Context, _ directory.Actor, id ecluse.ApprovalID, approve bool) error {
 	f.decided = fmt.Sprint("approval ", id, map[bool]string{true: " approved", false: " refused"}[approve])
-	return nil
+	return f.decideErr
 }
 
 func (f *fakeRooms) Disclose(_ context.Context, r gate.Request) (gate.Outcome, error) {

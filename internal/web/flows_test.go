@@ -1,7 +1,10 @@
 package web
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -193,13 +196,28 @@ func TestADeadHandleGivesTheTextBack(t *testing.T) {
 
 func TestErrorsOfOtherRoomsHaveTheirPages(t *testing.T) {
 	for err, want := range map[error]int{
-		gate.ErrHandle: 410, register.ErrUnknownRegister: 404, ledger.ErrBusy: 503, ledger.ErrOutcomeUnknown: 503, ledger.ErrStale: 503, ledger.ErrStopped: 503,
+		gate.ErrHandle: 410, register.ErrUnknownRegister: 404, ledger.ErrBusy: 503, ledger.ErrOutcomeUnknown: 503, ledger.ErrStale: 503, ledger.ErrStopped: 503, context.Canceled: 503, context.DeadlineExceeded: 503,
 		directory.ErrDualControl: 403, directory.ErrWeak: 403, directory.ErrInactive: 403, directory.ErrChanged: 409, directory.ErrDecided: 409, directory.ErrOfficers: 409, directory.ErrNotFound: 404, errors.New("anything"): 500,
 	} {
 		f := newFake(t)
 		f.gateErr = errors.Join(errors.New("wrapped"), err)
-		if w := send(newSite(t, f), "GET", deskML+"/persons?purpose=emploi", ""); w.Code != want {
-			t.Errorf("%v: %d, want %d", err, w.Code, want)
+		s := newSite(t, f)
+		var log bytes.Buffer
+		s.rooms.Log = slog.New(slog.NewTextHandler(&log, nil))
+		if w := send(s, "GET", deskML+"/persons?purpose=emploi", ""); w.Code != want || (log.Len() > 0) != (want == 500) {
+			t.Errorf("%v: %d, want %d; logged %q", err, w.Code, want, log.String())
+		}
+	}
+}
+
+func TestWhoMayNotDecideIsToldEveryReason(t *testing.T) {
+	f := newFake(t)
+	asOfficer(f)
+	f.decideErr = &directory.RefusedError{Reasons: []ecluse.Reason{ecluse.ReasonDualDevice, ecluse.ReasonDualLineage}}
+	w := send(newSite(t, f), "POST", "/approvals/a1/decision", "decision=approve")
+	for _, part := range []string{"La demande vient de ce poste", "Vous êtes trop liés", "Demandez à"} {
+		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), part) {
+			t.Errorf("%d without %q", w.Code, part)
 		}
 	}
 }

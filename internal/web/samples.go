@@ -64,7 +64,7 @@ func samples() map[string][]any {
 	all["reviews"], all["review"] = sampleReviews(word, at)
 	all["approvals"], all["approval"] = sampleApprovals(at)
 	for _, code := range problemCodes {
-		all["problem"] = append(all["problem"], problemPage{Code: code, Phone: "x", Text: "x"})
+		all["problem"] = append(all["problem"], problemPage{Code: code, Phone: "x", Text: "x", Reasons: reasonsWithText})
 	}
 	all["problem"] = append(all["problem"], problemPage{Code: "internal", Reference: "x"})
 	for _, code := range []string{"locked", "expired", "revoked"} {
