@@ -92,7 +92,7 @@ func printSummary(s *surroundings, d directory.Summary) error {
 				fmt.Fprintf(s.Out, "  … and %d more %s\n", len(part.lines)-i, part.name)
 				break
 			}
-			fmt.Fprintf(s.Out, "  %-8s %-32s %s\n", l.Op, l.Name, l.Detail)
+			fmt.Fprintf(s.Out, "  %-8s %-32s %s\n", l.Op, l.Name, l.Text())
 		}
 	}
 	for _, w := range d.Warnings {

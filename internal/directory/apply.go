@@ -138,8 +138,8 @@ func (w *writer) allot() int64 {
 // put writes a row if its cells differ from those of the old one (nil: it is new), and adds its line:
 // nothing is written without one.
 func (w *writer) put(lines *[]Line, name string, ended bool, old, next []cell, write func(Tx) error) error {
-	line := Line{Op: "changed", Name: name, Detail: differences(old, next)}
-	if line.Detail == "" {
+	line := Line{Op: "changed", Name: name, Cells: differences(old, next)}
+	if len(line.Cells) == 0 {
 		return nil
 	}
 	switch {

@@ -90,11 +90,30 @@ type Summary struct {
 	Observe *ObserveChange `json:"observe,omitempty"`
 }
 
-// Line is one row of a diff.
+// Line is one row of a diff. Pages put its codes into words; Text does not.
 type Line struct {
-	Op     string `json:"op"` // new, changed, ended
-	Name   string `json:"name"`
-	Detail string `json:"detail"` // every column: "name: value", or "name: old → new"
+	Op    string      `json:"op"` // new, changed, ended
+	Name  string      `json:"name"`
+	Cells []Cell      `json:"cells"`           // every column that changes; of a new row, that holds something
+	Links []LinkCount `json:"links,omitempty"` // of a receiver of links
+}
+
+// Cell is one column of a row. Old is "" in a new row.
+type Cell struct {
+	Name string `json:"name"`
+	Old  string `json:"old"`
+	New  string `json:"new"`
+}
+
+// LinkCount is what a receiver gets of one kind in one register. No person is named: nobody could judge
+// by a number.
+type LinkCount struct {
+	Register string `json:"register"`
+	Kind     string `json:"kind"`
+	Persons  int    `json:"persons"`
+	Links    int    `json:"links"`
+	From     string `json:"from"` // "" = the approval
+	Until    string `json:"until"`
 }
 
 // plan is the diff of a change with what is there: what apply would do, without doing it.

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -26,20 +27,35 @@ func (d *Directory) names(ctx context.Context, r ecluse.RegisterID, f ecluse.Fie
 	return code, strings.Join(fields, " "), err
 }
 
-// cell is one column of a row as the approver is shown it.
+// cell is one column of a row.
 type cell struct{ name, text string }
 
-// differences are the cells that change, "name: old → new"; of a new row (old is nil) those that hold
-// something. "" if there is none.
-func differences(old, next []cell) string {
-	var parts []string
+// differences are the cells that change; of a new row (old is nil) those that hold something.
+func differences(old, next []cell) []Cell {
+	var list []Cell
 	for i, c := range next {
 		switch {
 		case old == nil && c.text != "":
-			parts = append(parts, c.name+": "+plain(c.text))
+			list = append(list, Cell{Name: c.name, New: c.text})
 		case old != nil && old[i].text != c.text:
-			parts = append(parts, c.name+": "+plain(old[i].text)+" → "+plain(c.text))
+			list = append(list, Cell{c.name, old[i].text, c.text})
 		}
+	}
+	return list
+}
+
+// Text is the line's columns on one line: "name: value", or "name: old → new".
+func (l Line) Text() string {
+	var parts []string
+	for _, c := range l.Cells {
+		value := plain(c.New)
+		if l.Op != "new" {
+			value = plain(c.Old) + " → " + value
+		}
+		parts = append(parts, c.Name+": "+value)
+	}
+	for _, n := range l.Links {
+		parts = append(parts, fmt.Sprintf("%s %s: %d persons, %d links, from %s until %s", n.Register, plain(n.Kind), n.Persons, n.Links, cmp.Or(n.From, "approval"), n.Until))
 	}
 	return strings.Join(parts, " · ")
 }
@@ -158,19 +174,14 @@ func (r *receivers) add(key, name, register string, c LinkChange) {
 	}
 }
 
-// lines: no person is named, nobody could judge by a number.
 func (r *receivers) lines() []Line {
 	list := []Line{}
 	for _, key := range r.order {
-		parts := []string{key}
+		line := Line{Op: "new", Name: r.names[key], Cells: []Cell{{Name: "receiver", New: key}}}
 		for _, g := range r.kinds[key] {
-			from := instant(g.starts)
-			if from == "" {
-				from = "approval"
-			}
-			parts = append(parts, fmt.Sprintf("%s %s: %d persons, %d links, from %s until %s", g.register, plain(g.kind), len(g.persons), g.links, from, instant(g.ends)))
+			line.Links = append(line.Links, LinkCount{g.register, g.kind, len(g.persons), g.links, instant(g.starts), instant(g.ends)})
 		}
-		list = append(list, Line{"new", r.names[key], strings.Join(parts, " · ")})
+		list = append(list, line)
 	}
 	return list
 }

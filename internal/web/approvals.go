@@ -48,25 +48,12 @@ type observeView struct {
 	Days     int
 }
 
-// diffSection is the part of a diff that concerns one kind of thing.
-type diffSection struct {
-	Kind                  string // organisations, agreements, accounts, links
-	Added, Changed, Ended int
-	Rows                  []directory.Line
-	More                  int // rows that are not listed
-}
-
-// Total is the number of changes in the section.
-func (s diffSection) Total() int { return s.Added + s.Changed + s.Ended }
-
 // diffWarning draws the approver's eye to something. Code is translated, Detail is data.
 type diffWarning struct{ Code, Detail string }
 
 // Codes that have a text of their own.
 var (
 	approvalKinds = []string{directory.KindImport, directory.KindObserve}
-	diffKinds     = []string{"organisations", "agreements", "accounts", "links"}
-	diffOps       = []string{"new", "changed", "ended"}
 	diffWarnings  = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
 )
 
@@ -149,14 +136,11 @@ func (s *Site) fillDiff(q *query, page *approvalPage) error {
 		page.Observe = &observeView{Register: reg.Schema.Label, Days: o.Days}
 		return nil
 	}
-	page.Sections = []diffSection{
-		newSection("organisations", summary.Organisations), newSection("agreements", summary.Agreements), newSection("accounts", summary.Accounts),
+	registers, err := s.rooms.Registers.All(q.Context())
+	if err != nil {
+		return err
 	}
-	if summary.Links > 0 {
-		links := newSection("links", summary.Receivers)
-		links.Added = summary.Links
-		page.Sections = append(page.Sections, links)
-	}
+	page.Sections = diffWords{q, registers, s.config.Location}.sections(summary)
 	for _, section := range page.Sections {
 		page.Total += section.Total()
 	}
@@ -173,30 +157,6 @@ func newWarning(text string) diffWarning {
 		return diffWarning{"other", text}
 	}
 	return diffWarning{code, detail}
-}
-
-// maxDiffRows is how many rows of one kind the page lists; the totals are always whole.
-const maxDiffRows = 2000
-
-func newSection(kind string, lines []directory.Line) diffSection {
-	section := diffSection{Kind: kind}
-	for _, line := range lines {
-		switch line.Op {
-		case "new":
-			section.Added++
-		case "ended":
-			section.Ended++
-		default:
-			line.Op = "changed"
-			section.Changed++
-		}
-		if len(section.Rows) == maxDiffRows {
-			section.More++
-			continue
-		}
-		section.Rows = append(section.Rows, line)
-	}
-	return section
 }
 
 // decideApproval makes the request take effect, or refuses it.

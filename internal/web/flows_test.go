@@ -371,7 +371,7 @@ func TestTheDirectorysDiffIsShownWhole(t *testing.T) {
 		lines[i] = directory.Line{Op: "new", Name: "n"}
 	}
 	lines[1].Op, lines[2].Op, lines[3].Op = "changed", "ended", "brand_new"
-	s := newSection("accounts", lines)
+	s := diffWords{}.section("accounts", lines)
 	if s.Total() != maxDiffRows+5 || s.More != 5 || s.Changed != 2 || s.Ended != 1 || s.Rows[3].Op != "changed" {
 		t.Errorf("%d: %d more, %d changed, %d ended", s.Total(), s.More, s.Changed, s.Ended)
 	}
@@ -407,5 +407,28 @@ func TestAPageOfAnotherSiteCannotOpenTheCaseload(t *testing.T) {
 	}
 	if (&query{Request: httptest.NewRequest(http.MethodHead, "/", nil)}).ownAct() {
 		t.Error("a HEAD would be written down and show nothing")
+	}
+}
+
+func TestTheDiffSpeaksTheReadersLanguage(t *testing.T) {
+	f := newFake(t)
+	s := newSite(t, f)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(&http.Cookie{Name: languageCookie, Value: "fr"})
+	w := diffWords{s.newQuery(nil, r), f.registers, s.config.Location}
+	for _, c := range []struct{ column, text, want string }{
+		{"state", "active", "actif"}, {"state", "brand_new", "brand_new"}, {"state", "", "rien"},
+		{"roles", "access_officer, agent (A mission-locale conv) until 2026-12-31", "Responsable des accès, Agent (A mission-locale conv) jusqu’au 31 décembre 2026"},
+		{"roles", "brand_new", "brand_new"}, {"territory", "*", "tout le territoire"}, {"territory", "93", "93"},
+		{"ends", "2026-12-31", "31 décembre 2026"}, {"ends", "2026-12-31T23:30:00Z", "1er janvier 2027, 00:30"}, {"ends", "soon", "soon"},
+		{"register", "mission-locale", f.registers[0].Schema.Label.FR}, {"register", "none", "none"},
+		{"fields", "surname unknown", "Nom, unknown"}, {"name", "A → B", "A → B"},
+	} {
+		if got := w.value(c.column, c.text); got != c.want {
+			t.Errorf("%s %q: %q", c.column, c.text, got)
+		}
+	}
+	if w.linkKind("caseload") != "Suivi" || w.linkKind("brand_new") != "brand_new" {
+		t.Error("kinds of links")
 	}
 }

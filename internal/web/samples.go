@@ -151,7 +151,7 @@ func sampleApprovals(at time.Time) (lists, single []any) {
 	for _, kind := range diffKinds {
 		section := diffSection{Kind: kind, Added: 1, Changed: 1, Ended: 1, More: 3}
 		for _, op := range diffOps {
-			section.Rows = append(section.Rows, directory.Line{Op: op, Name: "x", Detail: "x"})
+			section.Rows = append(section.Rows, diffRow{Op: op, Name: "x", Cells: []diffCell{{"x", "x", "x", op != "new"}}, Links: []diffLinks{{From: "x", Persons: 1}, {Persons: 2}}})
 		}
 		page.Sections = append(page.Sections, section)
 	}

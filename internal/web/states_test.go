@@ -139,19 +139,19 @@ func asOfficer(f *fakeRooms) {
 func bigDiff() directory.Summary {
 	lines := func(n int, first ...directory.Line) []directory.Line {
 		for i := len(first); i < n; i++ {
-			first = append(first, directory.Line{Op: "new", Name: fmt.Sprint("Agent ", i), Detail: "organisation: ml-lezarde · roles: agent"})
+			first = append(first, directory.Line{Op: "new", Name: fmt.Sprint("Agent ", i), Cells: []directory.Cell{{Name: "organisation", New: "ml-lezarde"}, {Name: "roles", New: "agent"}}})
 		}
 		return first
 	}
 	return directory.Summary{
-		Warnings: []string{"whole_territory reseau-ml", "new_domain ailleurs.test"}, Links: 12408,
+		Warnings: []string{"whole_territory reseau-ml", "new_domain ailleurs.test"}, Links: 12408, Receivers: []directory.Line{{Op: "new", Name: "Camille Arnaud", Cells: []directory.Cell{{Name: "receiver", New: "camille.arnaud@lezarde.demo.ecluse.test"}}, Links: []directory.LinkCount{{Register: "mission-locale", Kind: "caseload", Persons: 40, Links: 40, Until: "2027-12-31"}}}},
 		Organisations: []directory.Line{
-			{Op: "new", Name: "Mission locale de la Lézarde", Detail: "code: ml-lezarde · kind: mission_locale · territory: 93"}, {Op: "new", Name: "Site de Pantin", Detail: "code: ml-lezarde-pantin · organisation: ml-lezarde · territory: 93-055"},
-			{Op: "changed", Name: "Mission locale du Canal", Detail: "territory: 75 → 75 93"},
+			{Op: "new", Name: "Mission locale de la Lézarde", Cells: []directory.Cell{{Name: "code", New: "ml-lezarde"}, {Name: "kind", New: "mission_locale"}, {Name: "territory", New: "93"}}}, {Op: "new", Name: "Site de Pantin", Cells: []directory.Cell{{Name: "code", New: "ml-lezarde-pantin"}, {Name: "organisation", New: "ml-lezarde"}, {Name: "territory", New: "93-055"}}},
+			{Op: "changed", Name: "Mission locale du Canal", Cells: []directory.Cell{{Name: "territory", Old: "75", New: "75 93"}}},
 		},
-		Agreements: []directory.Line{{Op: "new", Name: "ml-lezarde 2026-1", Detail: "register: mission-locale · purposes: emploi formation logement · territory: 93 · ends: 2027-12-31"}},
-		Accounts: lines(maxDiffRows+217, directory.Line{Op: "new", Name: "Camille Arnaud", Detail: "email: camille.arnaud@lezarde.demo.ecluse.test · organisation: ml-lezarde · roles: agent"},
-			directory.Line{Op: "new", Name: "Solène Marchand", Detail: "email: solene.marchand@lezarde.demo.ecluse.test · roles: account_manager"}, directory.Line{Op: "ended", Name: "Paul Dubois", Detail: "state: active → ended"}),
+		Agreements: []directory.Line{{Op: "new", Name: "ml-lezarde 2026-1", Cells: []directory.Cell{{Name: "register", New: "mission-locale"}, {Name: "purposes", New: "emploi formation logement"}, {Name: "territory", New: "93"}, {Name: "ends", New: "2027-12-31"}}}},
+		Accounts: lines(maxDiffRows+217, directory.Line{Op: "new", Name: "Camille Arnaud", Cells: []directory.Cell{{Name: "email", New: "camille.arnaud@lezarde.demo.ecluse.test"}, {Name: "organisation", New: "ml-lezarde"}, {Name: "roles", New: "agent"}}},
+			directory.Line{Op: "new", Name: "Solène Marchand", Cells: []directory.Cell{{Name: "email", New: "solene.marchand@lezarde.demo.ecluse.test"}, {Name: "roles", New: "account_manager"}}}, directory.Line{Op: "ended", Name: "Paul Dubois", Cells: []directory.Cell{{Name: "state", Old: "active", New: "ended"}}}),
 	}
 }
 
