@@ -209,7 +209,7 @@ func asksForKeys(s Standing) bool {
 }
 
 // keying is the effect of approving a request of KindClientKey.
-func (d *Directory) keying(taken *decision) (ledger.Effect, error) {
+func (d *Directory) keying(_ context.Context, taken *decision) (ledger.Effect, error) {
 	var c ClientKeyChange
 	if err := taken.read(&c); err != nil {
 		return nil, err
