@@ -54,7 +54,7 @@ func (c budgetsFlags) find(s *surroundings, n *node.Node) (*register.Register, d
 	case !slices.ContainsFunc(reg.Controllers, func(r register.Controller) bool { return r.ID == body.ID }):
 		return nil, directory.Actor{}, refused(fmt.Errorf("%s is of no body that answers for %s", c.Account, c.Register), "")
 	}
-	return reg, directory.Actor{Account: account.ID, CLI: operator()}, nil
+	return reg, directory.Actor{Account: account.ID, CLI: operator(), Assured: true, Strong: true}, nil
 }
 
 type budgetsObserveCommand struct {

@@ -36,7 +36,7 @@ func (d *Demo) populate(ctx context.Context, p *generate.Population, o Options) 
 	if err != nil {
 		return err
 	}
-	approval, err := d.Node.Directory.Request(ctx, directory.Actor{Account: officers[0], CLI: "demo"}, change)
+	approval, err := d.Node.Directory.Request(ctx, directory.Actor{Account: officers[0], CLI: "demo", Assured: true, Strong: true}, change)
 	if err != nil {
 		return err
 	}
