@@ -132,7 +132,7 @@ func raw(ctx context.Context, n *node.Node, sizes []int, s GateSetting) (float64
 // rawBatch is what the append of so many disclosures writes, made up.
 func rawBatch(g *ghosts, number *ecluse.EntryNumber, at time.Time, reg ecluse.RegisterID, size int) ledger.Writes {
 	w := ledger.Writes{State: ledger.State{
-		Meters: map[ledger.Holder]ledger.MeterRow{}, Seen: map[ledger.Pair]budget.Seen{}, Persons: map[ecluse.PersonID]ledger.Chain{},
+		Meters: map[ledger.Holder]ledger.MeterRow{}, Seen: map[ledger.Pair]ledger.SeenRow{}, Persons: map[ecluse.PersonID]ledger.Chain{},
 	}}
 	for range size {
 		e := g.entry(*number, at, reg)
@@ -141,7 +141,7 @@ func rawBatch(g *ghosts, number *ecluse.EntryNumber, at time.Time, reg ecluse.Re
 		*number++
 		w.Entries = append(w.Entries, e)
 		w.Meters[ledger.Holder{ID: int64(e.Account), Register: reg}] = ledger.MeterRow{Chain: ledger.Chain{Seq: e.ASeq, LastN: e.N}, Meter: busyMeter(at)}
-		w.Seen[ledger.Pair{Account: e.Account, Person: e.Person}] = budget.Seen{LastAt: at}
+		w.Seen[ledger.Pair{Account: e.Account, Person: e.Person}] = ledger.SeenRow{Seen: budget.Seen{LastAt: at}}
 		w.Persons[e.Person] = ledger.Chain{Seq: e.PSeq, LastN: e.N}
 	}
 	return w

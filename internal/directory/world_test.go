@@ -59,7 +59,7 @@ func fresh(t testing.TB, url string) string {
 
 func verified(t testing.TB, w *nodetest.World) {
 	t.Helper()
-	report, err := ledger.VerifyDeep(context.Background(), ledger.Live(w.Store, w.Keys, w.Notary.Last()), w.Store, nil)
+	report, err := ledger.VerifyDeep(context.Background(), ledger.Live(w.Store, w.Keys, w.Notary.Last()), w.Keys, w.Store, nil)
 	if err != nil || !report.OK {
 		t.Fatalf("the ledger does not verify: %v, %v", report.Problems, err)
 	}

@@ -74,7 +74,7 @@ func search(t testing.TB, w *nodetest.World, r gate.SearchRequest) gate.SearchOu
 // verified insists that the ledger proves itself, meters and all, and holds every receipt.
 func verified(t testing.TB, w *nodetest.World, receipts ...string) {
 	t.Helper()
-	report, err := ledger.VerifyDeep(context.Background(), ledger.Live(w.Store, w.Keys, w.Notary.Last()), w.Store, receipts)
+	report, err := ledger.VerifyDeep(context.Background(), ledger.Live(w.Store, w.Keys, w.Notary.Last()), w.Keys, w.Store, receipts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,8 @@ func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, e
 	if b.state, err = b.tx.Load(ctx, keysOf(fresh)); err != nil {
 		return nil, err
 	}
-	b.writes.State = State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]budget.Seen{}, Persons: map[ecluse.PersonID]Chain{}}
+	dead := b.authenticate()
+	b.writes.State = State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]SeenRow{}, Persons: map[ecluse.PersonID]Chain{}}
 	before := head.Frontier.Size()
 	for i, s := range batch {
 		if answers[i].err != nil {
@@ -53,6 +54,10 @@ func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, e
 			answers[i].err = ErrStale
 			continue
 		}
+		if s.restsOn(dead) {
+			answers[i].err = ErrDeadRow
+			continue
+		}
 		if answers[i].results, err = b.submit(s); err != nil {
 			return nil, err
 		}
@@ -60,6 +65,7 @@ func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, e
 	if b.writes.Tiles, err = completeTiles(ctx, b.tx, before, b.leaves); err != nil {
 		return nil, err
 	}
+	b.seal()
 	if err := b.tx.Save(ctx, b.writes); err != nil {
 		return nil, err
 	}
@@ -82,11 +88,8 @@ func keysOf(batch []*submission) LoadKeys {
 	for _, s := range batch {
 		for i := range s.candidates {
 			c := &s.candidates[i]
-			for _, h := range c.holders() {
+			for _, h := range c.meters() {
 				k.Holders = addOnce(k.Holders, holders, h)
-			}
-			if c.ClientCharge != nil {
-				k.Holders = addOnce(k.Holders, holders, c.clientHolder())
 			}
 			if c.ClientCharge != nil && c.Person != 0 {
 				k.Pairs = addOnce(k.Pairs, pairs, Pair{c.Detail.Client, c.Person})
@@ -115,6 +118,14 @@ func (c *Candidate) holders() []Holder {
 		return []Holder{account}
 	}
 	return []Holder{account, {int64(c.Organisation), c.Register}, {int64(c.Register), c.Register}}
+}
+
+// meters are all those that a candidate rests on.
+func (c *Candidate) meters() []Holder {
+	if c.ClientCharge == nil {
+		return c.holders()
+	}
+	return append(c.holders(), c.clientHolder())
 }
 
 // submit admits and numbers the candidates of one submission.
@@ -207,7 +218,7 @@ func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []
 		b.writes.Meters[holders[1]], b.writes.Meters[holders[2]] = organisation, register
 	}
 	if c.Person != 0 && after != seen {
-		b.writes.Seen[pair] = after
+		b.writes.Seen[pair] = SeenRow{Seen: after}
 	}
 	c.Detail.Act, c.Detail.Classes = uint8(c.Charge.Act), c.Charge.Classes
 	c.Reasons = append(append(c.Reasons, verdict.Reasons...), client.Reasons...)
@@ -216,9 +227,9 @@ func (b *batchWriter) admit(c *Candidate) (readings []budget.Reading, refused []
 
 func (b *batchWriter) seen(p Pair) budget.Seen {
 	if s, ok := b.writes.Seen[p]; ok {
-		return s
+		return s.Seen
 	}
-	return b.state.Seen[p]
+	return b.state.Seen[p].Seen
 }
 
 func (b *batchWriter) meter(h Holder) MeterRow {

@@ -476,7 +476,7 @@ func TestABudgetIsAskedAgainWhenABatchIsTriedItemByItem(t *testing.T) {
 	if r := <-second; !r.Allowed || len(r.Reasons) > 0 {
 		t.Errorf("the one after it: allowed %v, %v", r.Allowed, r.Reasons)
 	}
-	r, err := ledger.VerifyDeep(t.Context(), ledger.Live(b.db, b.keys), b.db, nil)
+	r, err := ledger.VerifyDeep(t.Context(), ledger.Live(b.db, b.keys), b.keys, b.db, nil)
 	if err != nil || !r.OK {
 		t.Errorf("%v %v", err, r.Problems)
 	}

@@ -48,7 +48,7 @@ func (b *batchWriter) charged(c *Candidate, v clientVerdict) {
 	}
 	b.writes.Meters[c.clientHolder()] = v.row
 	if pair := (Pair{c.Detail.Client, c.Person}); c.Person != 0 && v.seen != b.seen(pair) {
-		b.writes.Seen[pair] = v.seen
+		b.writes.Seen[pair] = SeenRow{Seen: v.seen}
 	}
 }
 

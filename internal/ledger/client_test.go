@@ -41,7 +41,7 @@ func people(t *testing.T, url string, numbers ...int) {
 
 func (b *bench) verifyDeep(t testing.TB) {
 	t.Helper()
-	r, err := ledger.VerifyDeep(context.Background(), ledger.Live(b.db, b.keys), b.db, nil)
+	r, err := ledger.VerifyDeep(context.Background(), ledger.Live(b.db, b.keys), b.keys, b.db, nil)
 	if err != nil || !r.OK {
 		t.Errorf("the ledger does not prove its meters: %v %v", err, r.Problems)
 	}

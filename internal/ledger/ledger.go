@@ -65,6 +65,7 @@ type Ledger struct {
 	done    chan struct{}
 	once    sync.Once
 
+	sealer     *Sealer     // the writer's own
 	last       Head        // as of the newest commit; the writer's own
 	rolledBack atomic.Bool // the database lost or changed what was committed
 
@@ -93,7 +94,7 @@ func New(store Store, k *keys.Keys, o Options) *Ledger {
 	l := &Ledger{
 		store: store, keys: k, now: o.Now, log: o.Log, watch: o.Watch, admitting: o.Admitting,
 		queue: make(chan *submission, QueueSize), waiting: map[ecluse.AccountID]int{},
-		stop: make(chan struct{}), done: make(chan struct{}),
+		stop: make(chan struct{}), done: make(chan struct{}), sealer: NewSealer(k),
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)

@@ -3,12 +3,12 @@ package ledger
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"ecluse"
 	"ecluse/internal/budget"
+	"ecluse/internal/keys"
 )
 
 // StateReader reads what the append keeps beside the entries.
@@ -22,23 +22,34 @@ type StateReader interface {
 // Once retention has removed references, what rests on them cannot be rebuilt: a meter is compared
 // again when a month without such charges lies behind it, a memory when 180 days do. Chains are
 // compared always.
-func VerifyDeep(ctx context.Context, src Source, tables StateReader, receipts []string) (Report, error) {
+func VerifyDeep(ctx context.Context, src Source, k *keys.Keys, tables StateReader, receipts []string) (Report, error) {
 	r := newReplay()
 	report, err := Verify(ctx, &replayed{Source: src, replay: r}, receipts)
 	if err != nil {
 		return report, err
 	}
 	stored, err := tables.AllState(ctx)
-	switch {
-	case errors.Is(err, budget.ErrMeter):
-		report.problem("%v", err)
-	case err != nil:
+	if err != nil {
 		return report, fmt.Errorf("read the meters: %w", err)
-	default:
-		r.compare(&report, stored)
 	}
+	authentic(&report, stored, NewSealer(k))
+	r.compare(&report, stored)
 	report.OK = report.OK && len(report.Problems) == 0
 	return report, nil
+}
+
+// authentic names the rows whose MAC does not hold.
+func authentic(report *Report, stored State, seal *Sealer) {
+	for h, m := range stored.Meters {
+		if !m.MAC.is(seal.Meter(h, &m)) {
+			report.problem("the meter of holder %d in register %d was written around the program", h.ID, h.Register)
+		}
+	}
+	for p, s := range stored.Seen {
+		if !s.MAC.is(seal.Seen(p, s.Seen)) {
+			report.problem("what account %d has seen of person %d was written around the program", p.Account, p.Person)
+		}
+	}
 }
 
 // replayed lets a replay listen to the lines of a Source.
@@ -74,7 +85,7 @@ type fill struct {
 
 func newReplay() *replay {
 	return &replay{
-		state:   State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]budget.Seen{}, Persons: map[ecluse.PersonID]Chain{}},
+		state:   State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]SeenRow{}, Persons: map[ecluse.PersonID]Chain{}},
 		charged: map[Holder]time.Time{}, unsure: map[Holder]time.Time{}, hazy: map[Pair]time.Time{},
 	}
 }
@@ -140,7 +151,7 @@ func (r *replay) charge(e *Entry, d Detail) {
 	before := rows
 	pair := Pair{e.Account, e.Person}
 	charge := budget.Charge{Act: budget.Act(d.Act), Tier: e.Tier, Classes: d.Classes}
-	seen := budget.Apply(budget.Meters{Account: &rows[0].Meter, Organisation: &rows[1].Meter, Register: &rows[2].Meter}, r.state.Seen[pair], charge, e.At)
+	seen := budget.Apply(budget.Meters{Account: &rows[0].Meter, Organisation: &rows[1].Meter, Register: &rows[2].Meter}, r.state.Seen[pair].Seen, charge, e.At)
 	hazy := e.Person != 0 && r.isHazy(pair, e.At)
 	for i, h := range holders {
 		if rows[i].Meter != before[i].Meter || i == 0 {
@@ -152,7 +163,7 @@ func (r *replay) charge(e *Entry, d Detail) {
 		}
 	}
 	if e.Person != 0 {
-		r.state.Seen[pair] = seen
+		r.state.Seen[pair] = SeenRow{Seen: seen}
 	}
 	if d.Client != 0 {
 		r.chargeClient(e, d)
@@ -164,7 +175,7 @@ func (r *replay) chargeClient(e *Entry, d Detail) {
 	holder, pair := Holder{int64(d.Client), e.Register}, Pair{d.Client, e.Person}
 	row := r.meter(holder)
 	charge := budget.Charge{Act: budget.Act(d.Act), Tier: e.Tier, Classes: d.Classes}
-	seen := budget.Apply(budget.Meters{Account: &row.Meter, Organisation: &budget.Meter{}, Register: &budget.Meter{}}, r.state.Seen[pair], charge, e.At)
+	seen := budget.Apply(budget.Meters{Account: &row.Meter, Organisation: &budget.Meter{}, Register: &budget.Meter{}}, r.state.Seen[pair].Seen, charge, e.At)
 	r.state.Meters[holder], r.charged[holder] = row, e.At
 	if e.Person == 0 {
 		return
@@ -172,7 +183,7 @@ func (r *replay) chargeClient(e *Entry, d Detail) {
 	if r.isHazy(pair, e.At) {
 		r.unsure[holder] = e.At
 	}
-	r.state.Seen[pair] = seen
+	r.state.Seen[pair] = SeenRow{Seen: seen}
 }
 
 // isHazy reports whether purged entries may have made this person known to the account.

@@ -52,7 +52,6 @@ func (u *under) cut(to int) {
 	u.do("DELETE FROM entries WHERE n >= $1", to)
 	u.do("UPDATE heads SET n = $1, frontier = $2", to, frontier(u.leaves[:to]))
 	u.do("DELETE FROM meters")
-	u.do("INSERT INTO meters (holder_id, register_id, seq, last_n, state) SELECT 1, 1, $1, $2, $3", to, to-1, []byte{1, 0})
 }
 
 // forge puts another leaf into the tree, up to the head.

@@ -97,12 +97,19 @@ type Chain struct {
 type MeterRow struct {
 	Chain
 	Meter budget.Meter
+	MAC   RowMAC
+}
+
+// SeenRow is what an account has seen of a person.
+type SeenRow struct {
+	budget.Seen
+	MAC RowMAC
 }
 
 // State is what Load found; what is absent has no row yet.
 type State struct {
 	Meters  map[Holder]MeterRow
-	Seen    map[Pair]budget.Seen
+	Seen    map[Pair]SeenRow
 	Persons map[ecluse.PersonID]Chain
 }
 

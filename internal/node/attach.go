@@ -63,7 +63,7 @@ func (a *Attached) Verify(ctx context.Context, deep bool, receipts []string) (le
 	err := a.Store.Snapshot(ctx, func(s *store.Snapshot) error {
 		src, err := ledger.Live(s, a.Keys, a.checkpoints()...), error(nil)
 		if deep {
-			report, err = ledger.VerifyDeep(ctx, src, s, receipts)
+			report, err = ledger.VerifyDeep(ctx, src, a.Keys, s, receipts)
 		} else {
 			report, err = ledger.Verify(ctx, src, receipts)
 		}

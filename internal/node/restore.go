@@ -229,7 +229,7 @@ func (r *restorer) finish(ctx context.Context) error {
 	if head.At.After(at) {
 		at = head.At
 	}
-	next, meters, sessions, err := r.db.FillMeters(ctx, at)
+	next, meters, sessions, err := r.db.FillMeters(ctx, at, ledger.NewSealer(r.keys).Meter)
 	if err != nil {
 		return fmt.Errorf("fill the budgets: %w", err)
 	}

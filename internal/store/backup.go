@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"ecluse/internal/budget"
+	"ecluse/internal/ledger"
 )
 
 // Errors of restoring. Test with errors.Is.
@@ -70,8 +70,8 @@ var Tables = []*Table{
 	table("records", "person_id, version", "person_id version digest:b sealed:b"),
 	table("lookups", "register_id, kind, key, person_id, version", "register_id kind key:b person_id version"),
 	table("links", "id", `id register_id person_id account_id site_id organisation_id kind:t made_by made_at entry starts ends mac:b`),
-	table("meters", "holder_id, register_id", "holder_id register_id seq last_n state:b"),
-	table("seen", "account_id, person_id", "account_id person_id charged_at tier classes last_at"),
+	table("meters", "holder_id, register_id", "holder_id register_id seq last_n state:b mac:b"),
+	table("seen", "account_id, person_id", "account_id person_id charged_at tier classes last_at mac:b"),
 	table("entries", "n", `n at kind:t act register_id account_id aseq aprev organisation_id session_id person_id pseq pprev version fields
 		purpose:t tier decision:t reasons:t detail:b leaf:b`),
 	table("tiles", "level, idx", "level idx data:b"),
@@ -262,7 +262,7 @@ const idGap = 1_000_000_000
 
 var (
 	skipIDs    = define("skip ids", `UPDATE heads SET next_id = next_id + $1 WHERE id = 1 RETURNING next_id`)
-	pageMeters = define("page through meters", `SELECT holder_id, register_id, seq, last_n, state FROM meters WHERE (holder_id, register_id) > ($1, $2)
+	pageMeters = define("page through meters", `SELECT holder_id, register_id, seq, last_n, state, mac FROM meters WHERE (holder_id, register_id) > ($1, $2)
 		ORDER BY holder_id, register_id LIMIT $3`)
 	metersWanted = defineScan("meters that a restore fills", `SELECT h.holder_id, h.register_id FROM (
 			SELECT a.id AS holder_id, r.id AS register_id FROM accounts a CROSS JOIN (SELECT id FROM registers UNION ALL SELECT 0) r
@@ -277,8 +277,8 @@ var (
 // FillMeters exhausts the budgets of every holder for the 24 h after at (budget.Meter.Fill), with or
 // without a meter so far, revokes every session, and skips identifiers. It returns the first
 // identifier that is left, the meters filled and the sessions revoked. It serves a database that is
-// being restored: nobody else is there.
-func (db *DB) FillMeters(ctx context.Context, at time.Time) (nextID, meters, sessions int64, err error) {
+// being restored: nobody else is there. seal makes a row's MAC; a meter that was dead stays so.
+func (db *DB) FillMeters(ctx context.Context, at time.Time, seal func(ledger.Holder, *ledger.MeterRow) ledger.RowMAC) (nextID, meters, sessions int64, err error) {
 	err = db.unhurried(ctx, func(t *Tx) error {
 		if err := t.row(ctx, skipIDs, []any{idGap}, &nextID); err != nil {
 			return err
@@ -290,75 +290,57 @@ func (db *DB) FillMeters(ctx context.Context, at time.Time) (nextID, meters, ses
 		if sessions, err = res.RowsAffected(); err != nil {
 			return err
 		}
-		if err := t.addMeters(ctx); err != nil {
+		if err := t.addMeters(ctx, seal); err != nil {
 			return err
 		}
-		meters, err = t.fillMeters(ctx, at)
+		meters, err = t.fillMeters(ctx, at, seal)
 		return err
 	})
 	return nextID, meters, sessions, err
 }
 
 // addMeters gives every holder a meter that was never charged.
-func (t *Tx) addMeters(ctx context.Context) error {
-	empty, err := budget.Meter{}.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	var missing [][]any
-	err = t.query(ctx, metersWanted, func(rows *sql.Rows) error {
-		var holder, register int64
-		err := rows.Scan(&holder, &register)
-		missing = append(missing, []any{holder, register, int64(0), int64(-1), empty})
+func (t *Tx) addMeters(ctx context.Context, seal func(ledger.Holder, *ledger.MeterRow) ledger.RowMAC) error {
+	missing := map[ledger.Holder]ledger.MeterRow{}
+	err := t.query(ctx, metersWanted, func(rows *sql.Rows) error {
+		var h ledger.Holder
+		err := rows.Scan(&h.ID, &h.Register)
+		m := ledger.MeterRow{Chain: ledger.Chain{LastN: -1}}
+		m.MAC = seal(h, &m)
+		missing[h] = m
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return t.putMeters(ctx, missing)
+	return t.saveMeters(ctx, missing)
 }
 
-func (t *Tx) putMeters(ctx context.Context, rows [][]any) error {
-	for len(rows) > 0 {
-		some := rows[:min(RestoreRows, len(rows))]
-		rows = rows[len(some):]
-		var args []any
-		for _, row := range some {
-			args = append(args, row...)
-		}
-		if err := t.bulkExec(ctx, upsertMeters, len(some), args); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *Tx) fillMeters(ctx context.Context, at time.Time) (filled int64, err error) {
-	holder, register := int64(-1), int64(-1)
+func (t *Tx) fillMeters(ctx context.Context, at time.Time, seal func(ledger.Holder, *ledger.MeterRow) ledger.RowMAC) (filled int64, err error) {
+	after := ledger.Holder{ID: -1, Register: -1}
 	for {
-		var page [][]any
+		page, read := map[ledger.Holder]ledger.MeterRow{}, 0
 		err := t.query(ctx, pageMeters, func(rows *sql.Rows) error {
-			var seq, last int64
-			var state []byte
-			var m budget.Meter
-			if err := rows.Scan(&holder, &register, &seq, &last, &state); err != nil {
-				return err
+			one := map[ledger.Holder]ledger.MeterRow{}
+			err := meterInto(one)(rows)
+			read++
+			for h, m := range one {
+				after = h
+				if m.MAC == seal(h, &m) {
+					m.Meter.Fill(at)
+					m.MAC = seal(h, &m)
+					page[h] = m
+				}
 			}
-			if err := m.UnmarshalBinary(state); err != nil {
-				return fmt.Errorf("the meter of holder %d in register %d: %w", holder, register, err)
-			}
-			m.Fill(at)
-			state, err := m.MarshalBinary()
-			page = append(page, []any{holder, register, seq, last, state})
 			return err
-		}, holder, register, RestoreRows)
+		}, after.ID, int64(after.Register), RestoreRows)
 		if err != nil {
 			return filled, err
 		}
-		if err := t.putMeters(ctx, page); err != nil {
+		if err := t.saveMeters(ctx, page); err != nil {
 			return filled, err
 		}
-		if filled += int64(len(page)); len(page) < RestoreRows {
+		if filled += int64(len(page)); read < RestoreRows {
 			return filled, nil
 		}
 	}

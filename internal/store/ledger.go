@@ -6,16 +6,15 @@ import (
 	"fmt"
 
 	"ecluse"
-	"ecluse/internal/budget"
 	"ecluse/internal/ledger"
 )
 
 // Statements of the append transaction, in the order in which they run.
 var (
-	loadMeters = defineBulk("load meters", `SELECT m.holder_id, m.register_id, m.seq, m.last_n, m.state
+	loadMeters = defineBulk("load meters", `SELECT m.holder_id, m.register_id, m.seq, m.last_n, m.state, m.mac
 		FROM (VALUES %s) v JOIN meters m ON m.holder_id = v.column1 AND m.register_id = v.column2`,
 		"(CAST(? AS BIGINT), CAST(? AS BIGINT))", 0)
-	loadSeen = defineBulk("load seen", `SELECT s.account_id, s.person_id, s.charged_at, s.tier, s.classes, s.last_at
+	loadSeen = defineBulk("load seen", `SELECT s.account_id, s.person_id, s.charged_at, s.tier, s.classes, s.last_at, s.mac
 		FROM (VALUES %s) v JOIN seen s ON s.account_id = v.column1 AND s.person_id = v.column2`,
 		"(CAST(? AS BIGINT), CAST(? AS BIGINT))", 0)
 	loadPersons = defineBulk("load person chains", `SELECT p.id, p.seq, p.last_n
@@ -26,12 +25,12 @@ var (
 	insertEntries = defineBulk("insert entries", `INSERT INTO entries (n, at, kind, act, register_id, account_id, aseq, aprev,
 		organisation_id, session_id, person_id, pseq, pprev, version, fields, purpose, tier, decision, reasons, detail, leaf)
 		VALUES %s`, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", 0)
-	upsertMeters = defineBulk("upsert meters", `INSERT INTO meters (holder_id, register_id, seq, last_n, state) VALUES %s
-		ON CONFLICT (holder_id, register_id) DO UPDATE SET seq = excluded.seq, last_n = excluded.last_n, state = excluded.state`,
-		"(?,?,?,?,?)", 0)
-	upsertSeen = defineBulk("upsert seen", `INSERT INTO seen (account_id, person_id, charged_at, tier, classes, last_at) VALUES %s
+	upsertMeters = defineBulk("upsert meters", `INSERT INTO meters (holder_id, register_id, seq, last_n, state, mac) VALUES %s
+		ON CONFLICT (holder_id, register_id) DO UPDATE SET seq = excluded.seq, last_n = excluded.last_n, state = excluded.state,
+		mac = excluded.mac`, "(?,?,?,?,?,?)", 0)
+	upsertSeen = defineBulk("upsert seen", `INSERT INTO seen (account_id, person_id, charged_at, tier, classes, last_at, mac) VALUES %s
 		ON CONFLICT (account_id, person_id) DO UPDATE SET charged_at = excluded.charged_at, tier = excluded.tier,
-		classes = excluded.classes, last_at = excluded.last_at`, "(?,?,?,?,?,?)", 0)
+		classes = excluded.classes, last_at = excluded.last_at, mac = excluded.mac`, "(?,?,?,?,?,?,?)", 0)
 	updatePersons = defineBulk("update person chains", `UPDATE persons SET seq = v.column2, last_n = v.column3
 		FROM (VALUES %s) v WHERE persons.id = v.column1`, "(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))", 0)
 	insertTile   = define("insert tile", `INSERT INTO tiles (level, idx, data) VALUES ($1, $2, $3)`)
@@ -47,8 +46,8 @@ var (
 		session_id, person_id, pseq, pprev, version, fields, purpose, tier, decision, reasons, detail, leaf
 		FROM entries WHERE n >= $1 AND n < $2 ORDER BY n LIMIT $3`)
 	countEntries = defineScan("count entries", `SELECT COUNT(*) FROM entries`)
-	allMeters    = defineScan("all meters", `SELECT holder_id, register_id, seq, last_n, state FROM meters`)
-	allSeen      = defineScan("all seen", `SELECT account_id, person_id, charged_at, tier, classes, last_at FROM seen`)
+	allMeters    = defineScan("all meters", `SELECT holder_id, register_id, seq, last_n, state, mac FROM meters`)
+	allSeen      = defineScan("all seen", `SELECT account_id, person_id, charged_at, tier, classes, last_at, mac FROM seen`)
 	allChains    = defineScan("all person chains", `SELECT id, seq, last_n FROM persons WHERE seq > 0`)
 )
 
@@ -56,7 +55,7 @@ var (
 func (t *Tx) Load(ctx context.Context, k ledger.LoadKeys) (ledger.State, error) {
 	state := ledger.State{
 		Meters:  make(map[ledger.Holder]ledger.MeterRow, len(k.Holders)),
-		Seen:    make(map[ledger.Pair]budget.Seen, len(k.Pairs)),
+		Seen:    make(map[ledger.Pair]ledger.SeenRow, len(k.Pairs)),
 		Persons: make(map[ecluse.PersonID]ledger.Chain, len(k.Persons)),
 	}
 	args := make([]any, 0, 2*len(k.Holders))
@@ -94,29 +93,34 @@ func (t *Tx) bulkExec(ctx context.Context, b *bulk, rows int, args []any) error 
 	return t.exec(ctx, b.of(t.db.engine, rows), args...)
 }
 
+// meterInto reads meters. What no meter wrote gets no MAC: it is dead.
 func meterInto(into map[ledger.Holder]ledger.MeterRow) func(*sql.Rows) error {
 	return func(rows *sql.Rows) error {
 		var h ledger.Holder
 		var m ledger.MeterRow
-		var state []byte
-		if err := rows.Scan(&h.ID, &h.Register, &m.Seq, &m.LastN, &state); err != nil {
+		var state, mac []byte
+		if err := rows.Scan(&h.ID, &h.Register, &m.Seq, &m.LastN, &state, &mac); err != nil {
 			return err
 		}
-		if err := m.Meter.UnmarshalBinary(state); err != nil {
-			return fmt.Errorf("the meter of holder %d in register %d: %w", h.ID, h.Register, err)
+		if m.Meter.UnmarshalBinary(state) == nil && len(mac) == len(m.MAC) {
+			copy(m.MAC[:], mac)
 		}
 		into[h] = m
 		return nil
 	}
 }
 
-func seenInto(into map[ledger.Pair]budget.Seen) func(*sql.Rows) error {
+func seenInto(into map[ledger.Pair]ledger.SeenRow) func(*sql.Rows) error {
 	return func(rows *sql.Rows) error {
 		var p ledger.Pair
-		var s budget.Seen
+		var s ledger.SeenRow
 		var charged, last int64
-		if err := rows.Scan(&p.Account, &p.Person, &charged, &s.Tier, &s.Classes, &last); err != nil {
+		var mac []byte
+		if err := rows.Scan(&p.Account, &p.Person, &charged, &s.Tier, &s.Classes, &last, &mac); err != nil {
 			return err
+		}
+		if len(mac) == len(s.MAC) {
+			copy(s.MAC[:], mac)
 		}
 		s.ChargedAt, s.LastAt = fromMicros(charged), fromMicros(last)
 		into[p] = s
@@ -138,12 +142,12 @@ func chainInto(into map[ecluse.PersonID]ledger.Chain) func(*sql.Rows) error {
 
 // Save writes what a batch changes.
 func (t *Tx) Save(ctx context.Context, w ledger.Writes) error {
-	if err := t.saveMeters(ctx, w); err != nil {
+	if err := t.saveMeters(ctx, w.Meters); err != nil {
 		return err
 	}
-	args := make([]any, 0, 6*len(w.Seen))
+	args := make([]any, 0, 7*len(w.Seen))
 	for p, s := range w.Seen {
-		args = append(args, int64(p.Account), int64(p.Person), micros(s.ChargedAt), int64(s.Tier), int64(s.Classes), micros(s.LastAt))
+		args = append(args, int64(p.Account), int64(p.Person), micros(s.ChargedAt), int64(s.Tier), int64(s.Classes), micros(s.LastAt), s.MAC[:])
 	}
 	if err := t.bulkExec(ctx, upsertSeen, len(w.Seen), args); err != nil {
 		return err
@@ -165,16 +169,26 @@ func (t *Tx) Save(ctx context.Context, w ledger.Writes) error {
 	return t.saveRest(ctx, w)
 }
 
-func (t *Tx) saveMeters(ctx context.Context, w ledger.Writes) error {
-	args := make([]any, 0, 5*len(w.Meters))
-	for h, m := range w.Meters {
+// meterRows is how many meters one statement writes: below the number of parameters that engines take.
+const meterRows = 4000
+
+func (t *Tx) saveMeters(ctx context.Context, meters map[ledger.Holder]ledger.MeterRow) error {
+	args := make([]any, 0, 6*min(len(meters), meterRows))
+	rows := 0
+	for h, m := range meters {
 		state, err := m.Meter.MarshalBinary()
 		if err != nil {
 			return fmt.Errorf("encode the meter of holder %d: %w", h.ID, err)
 		}
-		args = append(args, h.ID, int64(h.Register), m.Seq, int64(m.LastN), state)
+		args = append(args, h.ID, int64(h.Register), m.Seq, int64(m.LastN), state, m.MAC[:])
+		if rows++; rows == meterRows {
+			if err := t.bulkExec(ctx, upsertMeters, rows, args); err != nil {
+				return err
+			}
+			args, rows = args[:0], 0
+		}
 	}
-	return t.bulkExec(ctx, upsertMeters, len(w.Meters), args)
+	return t.bulkExec(ctx, upsertMeters, rows, args)
 }
 
 func (t *Tx) saveRest(ctx context.Context, w ledger.Writes) error {

@@ -19,7 +19,7 @@ var (
 	ownPersons = define("own persons", `SELECT DISTINCT person_id FROM links
 		WHERE account_id = $1 AND register_id = $2 AND person_id > $3 AND starts <= $4 AND ends > $4 AND made_by <> $1
 		ORDER BY person_id LIMIT $5`)
-	readMeter = define("read meter", `SELECT holder_id, register_id, seq, last_n, state FROM meters WHERE holder_id = $1 AND register_id = $2`)
+	readMeter = define("read meter", `SELECT holder_id, register_id, seq, last_n, state, mac FROM meters WHERE holder_id = $1 AND register_id = $2`)
 )
 
 // LinksOf are all links of these persons in a register, ended ones included.

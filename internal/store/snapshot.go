@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"ecluse"
-	"ecluse/internal/budget"
 	"ecluse/internal/ledger"
 )
 
@@ -159,7 +158,7 @@ func countOf(ctx context.Context, r reading) (int64, error) {
 }
 
 func stateOf(ctx context.Context, r reading) (ledger.State, error) {
-	state := ledger.State{Meters: map[ledger.Holder]ledger.MeterRow{}, Seen: map[ledger.Pair]budget.Seen{}, Persons: map[ecluse.PersonID]ledger.Chain{}}
+	state := ledger.State{Meters: map[ledger.Holder]ledger.MeterRow{}, Seen: map[ledger.Pair]ledger.SeenRow{}, Persons: map[ecluse.PersonID]ledger.Chain{}}
 	return state, errors.Join(
 		r.query(ctx, allMeters, meterInto(state.Meters)),
 		r.query(ctx, allSeen, seenInto(state.Seen)),

@@ -253,6 +253,7 @@ CREATE TABLE meters (                      -- holder: account, organisation or r
     seq         BIGINT NOT NULL,           -- entries of this holder (accounts only)
     last_n      BIGINT NOT NULL,           -- the newest of them, -1 = none
     state       BYTEA  NOT NULL,           -- a value of package budget
+    mac         BYTEA  NOT NULL,           -- 16 bytes
     PRIMARY KEY (holder_id, register_id)
 ) /* sqlite: WITHOUT ROWID */;
 
@@ -263,6 +264,7 @@ CREATE TABLE seen (
     tier       BIGINT NOT NULL,            -- highest tier within 180 days
     classes    BIGINT NOT NULL,            -- bit set of field classes obtained
     last_at    BIGINT NOT NULL,            -- last look
+    mac        BYTEA  NOT NULL,            -- 16 bytes
     PRIMARY KEY (account_id, person_id)
 ) /* sqlite: WITHOUT ROWID */;
 
