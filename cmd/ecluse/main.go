@@ -25,6 +25,7 @@ type program struct {
 	Import    importCommand    `cmd:"" help:"Import records from files; invisible until all of them are there."`
 	Directory directoryCommand `cmd:"" help:"Ask for accounts and agreements; print invitations."`
 	Budgets   budgetsCommand   `cmd:"" help:"Observe a register's budgets for a while, or enforce them again."`
+	Exposure  exposureCommand  `cmd:"" help:"Print how many persons would be lost at most with each account, were it stolen now."`
 	Bench     benchCommand     `cmd:"" help:"Measure the program on this machine, on a demo of its own."`
 	Verify    verifyCommand    `cmd:"" help:"Prove that the ledger is whole: a bundle offline, or the database."`
 	Bundle    bundleCommand    `cmd:"" help:"Write the ledger to a file that anybody can verify offline."`

@@ -50,12 +50,21 @@ type Reach struct {
 	// Idle are those of Familiar that a link explains and that the account was not shown within
 	// Remembered: what ending unused links would take away.
 	Idle int
+	// Explained: nobody else than explained persons is shown, and nobody in an emergency. So it is for
+	// programs and stand-ins.
+	Explained bool
 	// Reachable is R: persons that the account's mandates cover.
 	Reachable int
 }
 
 // unbounded stands for a budget that stops nobody: larger than any register, far from overflow.
 const unbounded = 1 << 40
+
+// Unbounded reports whether a part of a bound is one that no budget holds down.
+func Unbounded(n int) bool { return n >= unbounded }
+
+// Total is how many persons the account can be shown in 24 h, known or not.
+func (r Reach) Total() int { return r.ceiling(totalHours).limit }
 
 // ceiling is the line of the table of budgets that stops the account first in a series: no window of
 // that series ever counts more for it than its limit.
@@ -84,6 +93,9 @@ func (n Novelty) Persons() int { return n.Familiar + n.New + n.Emergencies }
 
 // Novelty says what TermNovelty consists of.
 func (r Reach) Novelty() Novelty {
+	if r.Explained {
+		return Novelty{Familiar: r.Familiar}
+	}
 	month, day := r.ceiling(newDays), r.ceiling(newHours)
 	n := Novelty{Familiar: r.Familiar, New: month.limit, By: month.code, Window: Month, Emergencies: 30 * r.ceiling(emergencyHours).limit}
 	if 30*day.limit < n.New {
@@ -99,7 +111,7 @@ func (r Reach) Novelty() Novelty {
 // Proof: total counts every person once, by the last look, in a window that contains the 24 h; and who
 // is shown within 24 h of the 30 days is shown within the 30 days.
 func Bound24h(r Reach) Bound {
-	return least(Bound{r.Reachable, TermReachable}, Bound{r.ceiling(totalHours).limit, TermTotal}, Bound{r.Novelty().Persons(), TermNovelty})
+	return least(Bound{r.Reachable, TermReachable}, Bound{r.Total(), TermTotal}, Bound{r.Novelty().Persons(), TermNovelty})
 }
 
 // Bound30d is the most distinct persons within the next 30 days:
@@ -115,7 +127,7 @@ func Bound24h(r Reach) Bound {
 // thirty times 24 h); or an emergency. Only the first two terms hold whatever links others make
 // (Term.Unconditional).
 func Bound30d(r Reach) Bound {
-	return least(Bound{r.Reachable, TermReachable}, Bound{30 * r.ceiling(totalHours).limit, TermTotal}, Bound{r.Novelty().Persons(), TermNovelty})
+	return least(Bound{r.Reachable, TermReachable}, Bound{30 * r.Total(), TermTotal}, Bound{r.Novelty().Persons(), TermNovelty})
 }
 
 // least is the smallest bound; of equal ones the first, so that unconditional terms come first.

@@ -33,6 +33,7 @@ func TestTheSmallestTermOfTheBoundBinds(t *testing.T) {
 		{"two colleagues", large(func(r *Reach) { r.OrganisationNew24h = OrganisationLimit(2) }), Bound{120, TermTotal}, Bound{60 + 30*8 + 90, TermNovelty}, false},
 		{"a small register", large(func(r *Reach) { r.RegisterNew24h = RegisterLimit(700) }), Bound{120, TermTotal}, Bound{60 + 30*7 + 90, TermNovelty}, false},
 		{"next to nothing new", large(func(r *Reach) { r.Limits.New30d, r.Limits.Emergency24h = 5, 0 }), Bound{65, TermNovelty}, Bound{65, TermNovelty}, false},
+		{"explained persons only", large(func(r *Reach) { r.Explained = true }), Bound{60, TermNovelty}, Bound{60, TermNovelty}, false},
 		{"budgets are only observed", large(func(r *Reach) { r.Observed = true }), Bound{1_100_000, TermReachable}, Bound{1_100_000, TermReachable}, true},
 	} {
 		if got := Bound24h(c.reach); got != c.day {

@@ -182,6 +182,7 @@ type Rows interface {
 	ReviewRows
 	RaiseRows
 	ObservationRows
+	StandingRows
 }
 
 // Directory serves the rooms to its right from a cache of standings, each valid for the revision it
@@ -303,8 +304,7 @@ func (d *Directory) readStructure(ctx context.Context, s *Standing) error {
 	return nil
 }
 
-// readMandates joins the account's grants with its organisation's agreements. Rows without a valid
-// MAC give nothing and are reported.
+// readMandates joins the account's grants with its organisation's agreements.
 func (d *Directory) readMandates(ctx context.Context, s *Standing) error {
 	grants, err := d.rows.Grants(ctx, s.Account.ID)
 	if err != nil {
@@ -316,24 +316,31 @@ func (d *Directory) readMandates(ctx context.Context, s *Standing) error {
 			return fmt.Errorf("read the agreements of organisation %d: %w", s.Account.Organisation, err)
 		}
 	}
+	d.join(s, grants, agreements)
+	return nil
+}
+
+// join gives a standing its grants, roles and mandates. Rows without a valid MAC give nothing and are
+// reported.
+func (d *Directory) join(s *Standing, grants []Grant, agreements []Agreement) {
 	for _, g := range grants {
-		if !d.valid(grantDomain, int64(g.Account), g.MAC, g.canonical()) {
-			continue
-		}
-		if !g.Ends.IsZero() && !s.read.Before(g.Ends) {
-			continue
-		}
-		s.Grants = append(s.Grants, g)
-		if !slices.Contains(s.Roles, g.Role) {
-			s.Roles = append(s.Roles, g.Role)
-		}
-		if i := slices.IndexFunc(agreements, func(a Agreement) bool { return a.ID == g.Agreement }); i >= 0 && g.Role == ecluse.RoleAgent {
-			if m, ok := d.mandate(s, g, agreements[i]); ok {
-				s.Mandates = append(s.Mandates, m)
-			}
+		if d.valid(grantDomain, int64(g.Account), g.MAC, g.canonical()) && (g.Ends.IsZero() || s.read.Before(g.Ends)) {
+			d.hold(s, g, agreements)
 		}
 	}
-	return nil
+}
+
+// hold gives a standing one grant and what follows from it.
+func (d *Directory) hold(s *Standing, g Grant, agreements []Agreement) {
+	s.Grants = append(s.Grants, g)
+	if !slices.Contains(s.Roles, g.Role) {
+		s.Roles = append(s.Roles, g.Role)
+	}
+	if i := slices.IndexFunc(agreements, func(a Agreement) bool { return a.ID == g.Agreement }); i >= 0 && g.Role == ecluse.RoleAgent {
+		if m, ok := d.mandate(s, g, agreements[i]); ok {
+			s.Mandates = append(s.Mandates, m)
+		}
+	}
 }
 
 // mandate is what a grant under an agreement allows, its limits before any quarter.
@@ -342,11 +349,15 @@ func (d *Directory) mandate(s *Standing, g Grant, a Agreement) (policy.Mandate, 
 		return policy.Mandate{}, false
 	}
 	limits := budget.Default()
-	limits.Total24h = budget.TotalLimit(s.Caseload[a.Register])
+	limits.Total24h = -1
 	limits, err := limits.Override([]byte(a.Limits))
 	if err != nil {
 		d.log.Error("an agreement has unreadable limits: it is not applied", "agreement", int64(a.ID))
 		return policy.Mandate{}, false
+	}
+	follows := limits.Total24h < 0
+	if follows {
+		limits.Total24h = budget.TotalLimit(s.Caseload[a.Register])
 	}
 	since := g.Created
 	if s.Account.Created.After(since) {
@@ -356,7 +367,7 @@ func (d *Directory) mandate(s *Standing, g Grant, a Agreement) (policy.Mandate, 
 		Agreement: a.ID, Register: a.Register, Purposes: purposes(a.Purposes), Fields: a.Fields,
 		Territory: policy.ParseTerritory(a.Territory), Starts: a.Starts, Ends: earlier(a.Ends, g.Ends), Running: a.State == Active && s.Organisation.State == Active,
 		// The installation batch confirms what it grants itself, not what is granted later.
-		Limits: limits, Role: g.Role, Since: since, Installed: s.Account.Installed && g.Created.Equal(s.Account.Created),
+		Limits: limits, Follows: follows, Role: g.Role, Since: since, Installed: s.Account.Installed && g.Created.Equal(s.Account.Created),
 		RaisedUntil: s.raisedUntil(a.Register),
 	}, true
 }

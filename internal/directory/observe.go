@@ -127,16 +127,21 @@ func (d *Directory) enforcing(by Actor, s Standing, o Observation) ledger.Candid
 	}
 }
 
-// readObservations reads which registers' budgets the account's body has observed. Dead rows count for nothing.
+// readObservations reads which registers' budgets the account's body has observed.
 func (d *Directory) readObservations(ctx context.Context, s *Standing) error {
 	list, err := d.rows.Observations(ctx)
 	if err != nil {
 		return fmt.Errorf("read the observations: %w", err)
 	}
+	d.observe(s, list)
+	return nil
+}
+
+// observe gives a standing the observations that concern it. Dead rows count for nothing.
+func (d *Directory) observe(s *Standing, list []Observation) {
 	for _, o := range list {
 		if o.Controller == s.Account.Controller && o.Ends.After(s.read) && d.valid(observationDomain, int64(o.Register), o.MAC, o.canonical()) {
 			s.Observations = append(s.Observations, o)
 		}
 	}
-	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"ecluse"
 	"ecluse/internal/config"
 	"ecluse/internal/directory"
+	"ecluse/internal/exposure"
 	"ecluse/internal/gate"
 	"ecluse/internal/host"
 	"ecluse/internal/keys"
@@ -34,6 +35,7 @@ type Node struct {
 	Directory *directory.Directory
 	Registers *register.Registers
 	Gate      *gate.Gate
+	Exposures *exposure.Exposures
 	Clock     *Clock
 	Counts    *host.Counts
 	Log       *slog.Logger
@@ -115,6 +117,7 @@ func (n *Node) assemble() {
 		return reg.Code, reg.Schema.Names(set), nil
 	})
 	n.Gate = gate.New(n.Directory, n.Registers, n.Ledger, n.Store, n.Keys, now, n.Log)
+	n.Exposures = exposure.New(n.Store, n.Directory, n.Registers, n.Ledger, now)
 	n.Counts.Queue(n.Ledger.QueueLength)
 }
 
