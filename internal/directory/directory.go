@@ -162,6 +162,7 @@ type Reads interface {
 	AllAgreements(ctx context.Context, c ecluse.ControllerID) ([]Agreement, error)
 	Organisations(ctx context.Context, c ecluse.ControllerID) ([]Organisation, error)
 	Approval(ctx context.Context, id ecluse.ApprovalID) (Approval, error) // ErrNotFound
+	LineageRows
 }
 
 // Rows reads the directory. Package store implements it.

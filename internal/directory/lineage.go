@@ -2,34 +2,9 @@ package directory
 
 import (
 	"context"
-	"fmt"
 
 	"ecluse"
 )
-
-// maxLineage bounds how far a lineage is followed.
-const maxLineage = 32
-
-// lineage is an account with those who asked for it, for whom asked for them, and so on: the oldest
-// last. The first accounts of a body were asked for by nobody.
-func (d *Directory) lineage(ctx context.Context, id ecluse.AccountID) ([]Account, error) {
-	var line []Account
-	for range maxLineage {
-		if id == 0 {
-			return line, nil
-		}
-		a, err := d.rows.Account(ctx, id)
-		if err != nil {
-			return nil, fmt.Errorf("read the lineage: %w", err)
-		}
-		if err := d.checkAccount(a); err != nil {
-			return nil, err
-		}
-		line = append(line, a)
-		id = a.RequestedBy
-	}
-	return nil, ErrDualControl
-}
 
 // apart reports whether two accounts are different people as far as the directory can tell: different
 // accounts and identities, neither in the other's lineage, no ancestor contained.

@@ -173,30 +173,6 @@ func (d *Directory) unrelated(ctx context.Context, one, other ecluse.AccountID) 
 	return true, nil
 }
 
-// ancestors are all who asked for an account or approved it, for them, and so on.
-func (d *Directory) ancestors(ctx context.Context, id ecluse.AccountID) (map[ecluse.AccountID]bool, error) {
-	found := map[ecluse.AccountID]bool{}
-	for next := []ecluse.AccountID{id}; len(next) > 0; next = next[1:] {
-		if len(found) > maxLineage {
-			return nil, ErrDualControl
-		}
-		a, err := d.rows.Account(ctx, next[0])
-		if err == nil {
-			err = d.checkAccount(a)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the lineage: %w", err)
-		}
-		for _, parent := range []ecluse.AccountID{a.RequestedBy, a.ApprovedBy} {
-			if parent != 0 && !found[parent] {
-				found[parent] = true
-				next = append(next, parent)
-			}
-		}
-	}
-	return found, nil
-}
-
 func (d *Directory) validRaises(list []Raise) []Raise {
 	return slices.DeleteFunc(list, func(r Raise) bool { return !d.valid(raiseDomain, int64(r.ID), r.MAC, r.canonical()) })
 }

@@ -22,6 +22,7 @@ import (
 	"ecluse/internal/keys"
 	"ecluse/internal/ledger"
 	"ecluse/internal/register"
+	"ecluse/internal/scope"
 	"ecluse/internal/store"
 )
 
@@ -35,6 +36,7 @@ type Node struct {
 	Directory *directory.Directory
 	Registers *register.Registers
 	Gate      *gate.Gate
+	Scope     *scope.Service
 	Exposures *exposure.Exposures
 	Clock     *Clock
 	Counts    *host.Counts
@@ -118,6 +120,7 @@ func (n *Node) assemble() {
 	})
 	n.Gate = gate.New(n.Directory, n.Registers, n.Ledger, n.Store, n.Keys, now, n.Log)
 	n.Exposures = exposure.New(n.Store, n.Directory, n.Registers, n.Ledger, now)
+	n.Scope = scope.New(n.Store, n.Directory, n.Registers, n.Keys)
 	n.Counts.Queue(n.Ledger.QueueLength)
 }
 

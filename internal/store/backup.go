@@ -57,6 +57,7 @@ var Tables = []*Table{
 	table("agreements", "id", "id organisation_id register_id code:t purposes:t fields territory:t limits:t starts ends state:t entry mac:b"),
 	table("accounts", "id", `id controller_id organisation_id site_id kind:t state:t idp:t sub:t email:t given_name:t usual_name:t
 		requested_by approved_by installed:o created starts ends active_at entry mac:b`),
+	table("memberships", "organisation_id, account_id", "organisation_id account_id"),
 	table("grants", "account_id, agreement_id, role", "account_id agreement_id role:t requested_by approved_by created ends entry mac:b"),
 	table("invitations", "secret_hash", "secret_hash:b account_id created ends used_at"),
 	table("approvals", "id", `id controller_id kind:t organisation_id subject_id body:t summary:t requested_by requester:t requested_at

@@ -304,11 +304,16 @@ func (t *Tx) PutAgreement(ctx context.Context, a directory.Agreement) error {
 		a.Territory, a.Limits, micros(a.Starts), micros(a.Ends), a.State, int64(a.Entry), a.MAC)
 }
 
-// PutAccount writes an account, new or changed.
+// PutAccount writes an account, new or changed, and remembers that it was of its organisation.
 func (t *Tx) PutAccount(ctx context.Context, a directory.Account) error {
 	var sub any
 	if a.Sub != "" {
 		sub = a.Sub
+	}
+	if a.Organisation != 0 {
+		if err := t.exec(ctx, putMembership, int64(a.Organisation), int64(a.ID)); err != nil {
+			return err
+		}
 	}
 	return t.exec(ctx, putAccount, int64(a.ID), int64(a.Controller), int64(a.Organisation), int64(a.Site), a.Kind, a.State, a.IDP, sub,
 		a.Email, a.GivenName, a.UsualName, int64(a.RequestedBy), int64(a.ApprovedBy), a.Installed, micros(a.Created), micros(a.Starts),

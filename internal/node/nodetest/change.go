@@ -84,8 +84,8 @@ func (w *World) Link(account string, persons ...int) {
 	w.Approve(c)
 }
 
-// SetState moves an account to a state as the program itself would, until there is containment: under
-// the head lock, with an entry, a valid MAC and a new revision. It returns the entry's number.
+// SetState moves an account to a state as the program itself would: under the head lock, with an entry, a
+// valid MAC and a new revision. It returns the entry's number.
 func (w *World) SetState(name, state string) ecluse.EntryNumber {
 	w.t.Helper()
 	var n ecluse.EntryNumber
@@ -97,7 +97,7 @@ func (w *World) SetState(name, state string) ecluse.EntryNumber {
 				return err
 			}
 			a.State, a.Entry, n = state, e.N, e.N
-			a.MAC = w.Keys.MAC("directory/accounts", accountRow(a))
+			a.MAC = w.AccountMAC(a)
 			return tx.(directory.Tx).PutAccount(ctx, a)
 		},
 	})
@@ -105,6 +105,11 @@ func (w *World) SetState(name, state string) ecluse.EntryNumber {
 		w.t.Fatal(err)
 	}
 	return n
+}
+
+// AccountMAC is the MAC of an account's row as it is given, for tests that write rows themselves.
+func (w *World) AccountMAC(a directory.Account) []byte {
+	return w.Keys.MAC("directory/accounts", accountRow(a))
 }
 
 // accountRow is written here a second time on purpose: it fixes what the MAC of an account covers.
@@ -145,11 +150,17 @@ func accountRow(a directory.Account) []byte {
 // the same identity as P001 of the first register.
 func (w *World) AddSecondRegister(persons int) *register.Register {
 	w.t.Helper()
+	return w.AddRegister(persons, func(schema string) string { return schema })
+}
+
+// AddRegister is AddSecondRegister with a schema that the test edits.
+func (w *World) AddRegister(persons int, edit func(schema string) string) *register.Register {
+	w.t.Helper()
 	schema, err := presets.FS.ReadFile("licences-sport/schema.toml")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	reg, err := w.Registers.Create(w.t.Context(), "schema.toml", schema)
+	reg, err := w.Registers.Create(w.t.Context(), "schema.toml", []byte(edit(string(schema))))
 	if err != nil {
 		w.t.Fatal(err)
 	}
