@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/pprof"
 	"time"
 
 	"ecluse/internal/bench"
@@ -39,6 +38,7 @@ type benchGateCommand struct {
 	benchFlags
 	Clients     int           `default:"64" help:"Connections at once."`
 	Agents      int           `default:"128" help:"Agents that they belong to."`
+	Dir         string        `type:"path" help:"Keep the demo here; one that is there is measured as it is."`
 	Preload     int64         `default:"10000000" help:"Entries in the ledger before the measure."`
 	For         time.Duration `default:"20s" help:"Length of the measure."`
 	Disclosures int64         `help:"Measure so many disclosures instead, and the memory along the way."`
@@ -46,23 +46,21 @@ type benchGateCommand struct {
 }
 
 func (c benchGateCommand) Run(s *surroundings) error {
+	collectSeldom()
+	b := newBar(s.Err)
+	setting := bench.GateSetting{
+		Setting: c.setting(s, b), Clients: c.Clients, Preload: c.Preload, Length: c.For, Disclosures: c.Disclosures,
+	}
+	setting.Agents, setting.Dir = c.Agents, c.Dir
 	if c.Profile != "" {
 		f, err := os.Create(c.Profile)
 		if err != nil {
 			return wrongUse(fmt.Errorf("write the profile: %w", err), "")
 		}
 		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+		setting.Profile = f
 	}
-	b := newBar(s.Err)
-	setting := c.setting(s, b)
-	setting.Agents = c.Agents
-	r, err := bench.Gate(s.Context, bench.GateSetting{
-		Setting: setting, Clients: c.Clients, Preload: c.Preload, Length: c.For, Disclosures: c.Disclosures,
-	})
+	r, err := bench.Gate(s.Context, setting)
 	b.end()
 	if err != nil {
 		return err

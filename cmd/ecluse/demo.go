@@ -27,6 +27,7 @@ type demoCommand struct {
 }
 
 func (c demoCommand) Run(s *surroundings) error {
+	collectSeldom()
 	o, err := c.options(s)
 	if err != nil {
 		return err

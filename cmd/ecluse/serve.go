@@ -12,6 +12,7 @@ type serveCommand struct {
 }
 
 func (c serveCommand) Run(s *surroundings) error {
+	collectSeldom()
 	read, err := c.load()
 	if err != nil {
 		return err

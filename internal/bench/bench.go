@@ -29,6 +29,7 @@ import (
 // Setting is what both benches share.
 type Setting struct {
 	Database string // "" = SQLite in a temporary folder
+	Dir      string // demo that is kept, and measured as it is if it is there; "" = a temporary one
 	Persons  int    // of the register, 0 = demo scale
 	Agents   int    // that sign in
 	Now      func() time.Time
@@ -55,15 +56,15 @@ const (
 	purpose  = "emploi"
 )
 
-// start makes and serves a demo, and signs its agents in through the demo's provider.
-func start(ctx context.Context, s Setting, handles bool) (_ *stage, err error) {
+// start makes and serves a demo. Its agents have yet to sign in.
+func start(ctx context.Context, s Setting) (_ *stage, err error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
 	st := &stage{address: address}
 	st.demo, err = demo.Open(ctx, demo.Options{
-		Presets: []string{register}, Persons: s.Persons, Seed: 1, Listen: address, Database: s.Database, Now: s.Now,
+		Presets: []string{register}, Persons: s.Persons, Seed: 1, Listen: address, Database: s.Database, Dir: s.Dir, Now: s.Now,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Step: s.Step,
 	})
 	if err != nil {
@@ -87,9 +88,6 @@ func start(ctx context.Context, s Setting, handles bool) (_ *stage, err error) {
 		st.demo.Close()
 		return nil, err
 	}
-	if err := st.signIn(s, handles); err != nil {
-		return nil, errors.Join(err, st.stop())
-	}
 	return st, nil
 }
 
@@ -101,6 +99,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
+// signIn signs the agents in through the demo's provider. Sessions lock when nobody uses them: do it last.
 func (st *stage) signIn(s Setting, handles bool) error {
 	for a := range st.demo.Populations[0].Accounts() {
 		if len(st.agents) == s.Agents {

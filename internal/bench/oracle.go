@@ -36,9 +36,12 @@ type OracleResult struct {
 // outside the mandate, and compares the times.
 func Oracle(ctx context.Context, s OracleSetting) (OracleResult, error) {
 	s.Agents = 40
-	st, err := start(ctx, s.Setting, false)
+	st, err := start(ctx, s.Setting)
 	if err != nil {
 		return OracleResult{}, err
+	}
+	if err := st.signIn(s.Setting, false); err != nil {
+		return OracleResult{}, errors.Join(err, st.stop())
 	}
 	r, err := st.oracle(ctx, s)
 	return r, errors.Join(err, st.stop())

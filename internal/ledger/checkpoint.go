@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ecluse"
@@ -79,15 +80,15 @@ func ParseCheckpoint(data []byte, verifierKey string) (Checkpoint, error) {
 }
 
 // Notary signs the head at most once a Period and keeps the newest checkpoint in a file of this node,
-// outside the database, so that a removed tail shows at the next start. Safe for concurrent use.
+// outside the database, so that a removed tail shows at the next start. Safe for concurrent use; only
+// Sign waits for another Sign, since every append asks Fresh.
 type Notary struct {
-	store Store
-	keys  *keys.Keys
-	path  string
-	mu    sync.Mutex
-	last  Checkpoint
-	// failures in a row of Run's attempts
-	failures int
+	store    Store
+	keys     *keys.Keys
+	path     string
+	signing  sync.Mutex
+	last     atomic.Pointer[Checkpoint]
+	failures atomic.Int32 // in a row, of Run's attempts
 }
 
 // Period is how old the newest checkpoint may be while entries are written.
@@ -97,6 +98,7 @@ const Period = time.Second
 // ErrRolledBack if the ledger is shorter or different, ErrCheckpoint if the file is damaged.
 func NewNotary(ctx context.Context, store Store, k *keys.Keys, path string) (*Notary, error) {
 	n := &Notary{store: store, keys: k, path: path}
+	n.last.Store(&Checkpoint{})
 	last, err := n.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return n, n.Sign(ctx)
@@ -104,8 +106,8 @@ func NewNotary(ctx context.Context, store Store, k *keys.Keys, path string) (*No
 	if err != nil {
 		return nil, fmt.Errorf("read this node's checkpoint: %w", err)
 	}
-	n.last = last
-	if err := Extends(ctx, store, n.last); err != nil {
+	n.last.Store(&last)
+	if err := Extends(ctx, store, last); err != nil {
 		return nil, err
 	}
 	return n, n.Sign(ctx)
@@ -150,15 +152,16 @@ func (n *Notary) Sign(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the head: %w", err)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if int64(head.N) <= n.last.Size && n.last.Note != nil {
-		if int64(head.N) < n.last.Size {
-			return fmt.Errorf("%w: %d entries, this node signed %d", ErrRolledBack, head.N, n.last.Size)
+	n.signing.Lock()
+	defer n.signing.Unlock()
+	last := *n.last.Load()
+	if int64(head.N) <= last.Size && last.Note != nil {
+		if int64(head.N) < last.Size {
+			return fmt.Errorf("%w: %d entries, this node signed %d", ErrRolledBack, head.N, last.Size)
 		}
 		return nil
 	}
-	if err := extends(ctx, n.store, head, n.last); err != nil {
+	if err := extends(ctx, n.store, head, last); err != nil {
 		return err
 	}
 	c, err := SignHead(head, n.keys)
@@ -170,7 +173,7 @@ func (n *Notary) Sign(ctx context.Context) error {
 			return err
 		}
 	}
-	n.last = c
+	n.last.Store(&c)
 	return nil
 }
 
@@ -222,9 +225,7 @@ var ErrUnsigned = errors.New("no checkpoint can be signed or written on this nod
 // Fresh says whether this node could sign lately: ErrUnsigned after maxFailures in a row, so that what
 // cannot be proven is not admitted either. It recovers by itself.
 func (n *Notary) Fresh() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.failures >= maxFailures {
+	if n.failures.Load() >= maxFailures {
 		return ErrUnsigned
 	}
 	return nil
@@ -232,25 +233,19 @@ func (n *Notary) Fresh() error {
 
 // tried counts failures in a row.
 func (n *Notary) tried(err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.failures++; err == nil {
-		n.failures = 0
+	if n.failures.Add(1); err == nil {
+		n.failures.Store(0)
 	}
 }
 
 // Last is the newest checkpoint, as signed.
 func (n *Notary) Last() []byte {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return bytes.Clone(n.last.Note)
+	return bytes.Clone(n.last.Load().Note)
 }
 
 // Size is the number of entries under the newest checkpoint.
 func (n *Notary) Size() int64 {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.last.Size
+	return n.last.Load().Size
 }
 
 // Hashes reads the tree's hashes from tiles and leaves, for tlog's proofs.

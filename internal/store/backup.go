@@ -314,7 +314,7 @@ func (t *Tx) addMeters(ctx context.Context, seal func(ledger.Holder, *ledger.Met
 	if err != nil {
 		return err
 	}
-	return t.saveMeters(ctx, missing)
+	return t.saveMeters(missing)
 }
 
 func (t *Tx) fillMeters(ctx context.Context, at time.Time, seal func(ledger.Holder, *ledger.MeterRow) ledger.RowMAC) (filled int64, err error) {
@@ -338,7 +338,7 @@ func (t *Tx) fillMeters(ctx context.Context, at time.Time, seal func(ledger.Hold
 		if err != nil {
 			return filled, err
 		}
-		if err := t.saveMeters(ctx, page); err != nil {
+		if err := t.saveMeters(page); err != nil {
 			return filled, err
 		}
 		if filled += int64(len(page)); read < RestoreRows {

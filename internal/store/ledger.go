@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"ecluse"
 	"ecluse/internal/ledger"
@@ -62,28 +63,27 @@ func (t *Tx) Load(ctx context.Context, k ledger.LoadKeys) (ledger.State, error) 
 	for _, h := range k.Holders {
 		args = append(args, h.ID, int64(h.Register))
 	}
-	if err := t.bulkQuery(ctx, loadMeters, len(k.Holders), args, meterInto(state.Meters)); err != nil {
-		return state, err
-	}
-	args = args[:0]
+	meters := t.lookup(loadMeters, args, meterInto(state.Meters))
+	args = make([]any, 0, 2*len(k.Pairs))
 	for _, p := range k.Pairs {
 		args = append(args, int64(p.Account), int64(p.Person))
 	}
-	if err := t.bulkQuery(ctx, loadSeen, len(k.Pairs), args, seenInto(state.Seen)); err != nil {
-		return state, err
-	}
-	args = args[:0]
+	seen := t.lookup(loadSeen, args, seenInto(state.Seen))
+	args = make([]any, 0, len(k.Persons))
 	for _, p := range k.Persons {
 		args = append(args, int64(p))
 	}
-	return state, t.bulkQuery(ctx, loadPersons, len(k.Persons), args, chainInto(state.Persons))
+	persons := t.lookup(loadPersons, args, chainInto(state.Persons))
+	return state, t.together(ctx, slices.Concat(meters, seen, persons))
 }
 
-func (t *Tx) bulkQuery(ctx context.Context, b *bulk, rows int, args []any, each func(*sql.Rows) error) error {
-	if rows == 0 {
+// lookup is a bulk's call for keys, padded so that few texts are ever prepared; none for no keys.
+func (t *Tx) lookup(b *bulk, keys []any, each func(scanner) error) []call {
+	if len(keys) == 0 {
 		return nil
 	}
-	return t.query(ctx, b.of(t.db.engine, rows), each, args...)
+	keys = fill(keys, 0, b.width)
+	return []call{{statement: b.of(t.db.engine, len(keys)/b.width), args: keys, each: each}}
 }
 
 func (t *Tx) bulkExec(ctx context.Context, b *bulk, rows int, args []any) error {
@@ -94,12 +94,12 @@ func (t *Tx) bulkExec(ctx context.Context, b *bulk, rows int, args []any) error 
 }
 
 // meterInto reads meters. What no meter wrote gets no MAC: it is dead.
-func meterInto(into map[ledger.Holder]ledger.MeterRow) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error {
+func meterInto(into map[ledger.Holder]ledger.MeterRow) func(scanner) error {
+	return func(row scanner) error {
 		var h ledger.Holder
 		var m ledger.MeterRow
 		var state, mac []byte
-		if err := rows.Scan(&h.ID, &h.Register, &m.Seq, &m.LastN, &state, &mac); err != nil {
+		if err := row.Scan(&h.ID, &h.Register, &m.Seq, &m.LastN, &state, &mac); err != nil {
 			return err
 		}
 		if m.Meter.UnmarshalBinary(state) == nil && len(mac) == len(m.MAC) {
@@ -110,13 +110,13 @@ func meterInto(into map[ledger.Holder]ledger.MeterRow) func(*sql.Rows) error {
 	}
 }
 
-func seenInto(into map[ledger.Pair]ledger.SeenRow) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error {
+func seenInto(into map[ledger.Pair]ledger.SeenRow) func(scanner) error {
+	return func(row scanner) error {
 		var p ledger.Pair
 		var s ledger.SeenRow
 		var charged, last int64
 		var mac []byte
-		if err := rows.Scan(&p.Account, &p.Person, &charged, &s.Tier, &s.Classes, &last, &mac); err != nil {
+		if err := row.Scan(&p.Account, &p.Person, &charged, &s.Tier, &s.Classes, &last, &mac); err != nil {
 			return err
 		}
 		if len(mac) == len(s.MAC) {
@@ -128,11 +128,11 @@ func seenInto(into map[ledger.Pair]ledger.SeenRow) func(*sql.Rows) error {
 	}
 }
 
-func chainInto(into map[ecluse.PersonID]ledger.Chain) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error {
+func chainInto(into map[ecluse.PersonID]ledger.Chain) func(scanner) error {
+	return func(row scanner) error {
 		var id ecluse.PersonID
 		var c ledger.Chain
-		if err := rows.Scan(&id, &c.Seq, &c.LastN); err != nil {
+		if err := row.Scan(&id, &c.Seq, &c.LastN); err != nil {
 			return err
 		}
 		into[id] = c
@@ -140,62 +140,45 @@ func chainInto(into map[ecluse.PersonID]ledger.Chain) func(*sql.Rows) error {
 	}
 }
 
-// Save writes what a batch changes.
+// Save writes what a batch changes, at the latest when the transaction ends.
 func (t *Tx) Save(ctx context.Context, w ledger.Writes) error {
-	if err := t.saveMeters(ctx, w.Meters); err != nil {
+	if err := t.saveMeters(w.Meters); err != nil {
 		return err
 	}
 	args := make([]any, 0, 7*len(w.Seen))
 	for p, s := range w.Seen {
 		args = append(args, int64(p.Account), int64(p.Person), micros(s.ChargedAt), int64(s.Tier), int64(s.Classes), micros(s.LastAt), s.MAC[:])
 	}
-	if err := t.bulkExec(ctx, upsertSeen, len(w.Seen), args); err != nil {
-		return err
-	}
-	args = args[:0]
+	t.bulkLater(upsertSeen, args)
+	args = make([]any, 0, 3*len(w.Persons))
 	for id, c := range w.Persons {
 		args = append(args, int64(id), c.Seq, int64(c.LastN))
 	}
-	if err := t.bulkExec(ctx, updatePersons, len(w.Persons), args); err != nil {
-		return err
-	}
+	t.bulkLater(updatePersons, args)
 	args = make([]any, 0, 21*len(w.Entries))
 	for i := range w.Entries {
 		args = appendEntry(args, &w.Entries[i])
 	}
-	if err := t.bulkExec(ctx, insertEntries, len(w.Entries), args); err != nil {
-		return err
-	}
+	t.bulkLater(insertEntries, args)
 	return t.saveRest(ctx, w)
 }
 
-// meterRows is how many meters one statement writes: below the number of parameters that engines take.
-const meterRows = 4000
-
-func (t *Tx) saveMeters(ctx context.Context, meters map[ledger.Holder]ledger.MeterRow) error {
-	args := make([]any, 0, 6*min(len(meters), meterRows))
-	rows := 0
+func (t *Tx) saveMeters(meters map[ledger.Holder]ledger.MeterRow) error {
+	args := make([]any, 0, 6*len(meters))
 	for h, m := range meters {
 		state, err := m.Meter.MarshalBinary()
 		if err != nil {
 			return fmt.Errorf("encode the meter of holder %d: %w", h.ID, err)
 		}
 		args = append(args, h.ID, int64(h.Register), m.Seq, int64(m.LastN), state, m.MAC[:])
-		if rows++; rows == meterRows {
-			if err := t.bulkExec(ctx, upsertMeters, rows, args); err != nil {
-				return err
-			}
-			args, rows = args[:0], 0
-		}
 	}
-	return t.bulkExec(ctx, upsertMeters, rows, args)
+	t.bulkLater(upsertMeters, args)
+	return nil
 }
 
 func (t *Tx) saveRest(ctx context.Context, w ledger.Writes) error {
 	for _, tile := range w.Tiles {
-		if err := t.exec(ctx, insertTile, tile.Level, tile.Index, tile.Data); err != nil {
-			return err
-		}
+		t.later(call{statement: insertTile, args: []any{tile.Level, tile.Index, tile.Data}})
 	}
 	for _, r := range w.Reviews {
 		text := r.Text
@@ -203,11 +186,8 @@ func (t *Tx) saveRest(ctx context.Context, w ledger.Writes) error {
 			text = []byte{}
 		}
 		e := r.Entry
-		err := t.exec(ctx, insertReview, int64(r.ID), int64(e.N), micros(e.At), int64(r.Controller), int64(e.Organisation),
-			int64(e.Account), int64(e.Register), r.Kind, string(e.Purpose), r.Motive, text)
-		if err != nil {
-			return err
-		}
+		t.later(call{statement: insertReview, args: []any{int64(r.ID), int64(e.N), micros(e.At), int64(r.Controller), int64(e.Organisation),
+			int64(e.Account), int64(e.Register), r.Kind, string(e.Purpose), r.Motive, text}})
 	}
 	return t.InsertNotices(ctx, w.Notices)
 }

@@ -61,7 +61,7 @@ func (db *DB) OwnPersons(ctx context.Context, a ecluse.AccountID, r ecluse.Regis
 // Meter is a holder's meter in a register; the zero row if it has none.
 func (db *DB) Meter(ctx context.Context, h ledger.Holder) (ledger.MeterRow, error) {
 	found := map[ledger.Holder]ledger.MeterRow{}
-	err := db.query(ctx, readMeter, meterInto(found), h.ID, int64(h.Register))
+	err := db.query(ctx, readMeter, each(meterInto(found)), h.ID, int64(h.Register))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}

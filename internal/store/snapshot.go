@@ -160,8 +160,8 @@ func countOf(ctx context.Context, r reading) (int64, error) {
 func stateOf(ctx context.Context, r reading) (ledger.State, error) {
 	state := ledger.State{Meters: map[ledger.Holder]ledger.MeterRow{}, Seen: map[ledger.Pair]ledger.SeenRow{}, Persons: map[ecluse.PersonID]ledger.Chain{}}
 	return state, errors.Join(
-		r.query(ctx, allMeters, meterInto(state.Meters)),
-		r.query(ctx, allSeen, seenInto(state.Seen)),
-		r.query(ctx, allChains, chainInto(state.Persons)),
+		r.query(ctx, allMeters, each(meterInto(state.Meters))),
+		r.query(ctx, allSeen, each(seenInto(state.Seen))),
+		r.query(ctx, allChains, each(chainInto(state.Persons))),
 	)
 }

@@ -14,8 +14,11 @@ import (
 type Tx struct {
 	db   *DB
 	tx   *sql.Tx
-	pool *sql.DB // that tx belongs to
+	pool *sql.DB   // that tx belongs to
+	conn *sql.Conn // PostgreSQL, and only where pipelines run: that tx belongs to
 	head ledger.Head
+
+	waiting []call // see later
 }
 
 var (
@@ -30,12 +33,11 @@ var (
 // if COMMIT itself failed, when nobody can say whether the transaction happened; fn's own error
 // otherwise, and then nothing happened.
 func (db *DB) Locked(ctx context.Context, now time.Time, fn func(ledger.Tx) error) error {
-	tx, done, err := db.begin(ctx)
+	t, done, err := db.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	t := &Tx{db: db, tx: tx, pool: db.writer}
 	if err := t.lock(ctx, now); err != nil {
 		return busyOr("lock", lostOr(err))
 	}
@@ -44,11 +46,12 @@ func (db *DB) Locked(ctx context.Context, now time.Time, fn func(ledger.Tx) erro
 		return lostOr(err)
 	}
 	if !t.head.Equal(before) {
-		if err := t.exec(ctx, saveHead, t.head.N, t.head.Rev, t.head.Frontier.Bytes(), t.head.NextID); err != nil {
-			return lostOr(err)
-		}
+		t.later(call{statement: saveHead, args: []any{int64(t.head.N), t.head.Rev, t.head.Frontier.Bytes(), t.head.NextID}})
 	}
-	return db.commit(ctx, tx)
+	if err := t.flush(ctx); err != nil {
+		return lostOr(err)
+	}
+	return db.commit(ctx, t.tx)
 }
 
 // lostOr turns a connection that was cut before COMMIT was sent (the server ends a transaction that
@@ -61,7 +64,7 @@ func lostOr(err error) error {
 }
 
 // begin waits for its turn and opens a transaction; done rolls back what is not committed.
-func (db *DB) begin(ctx context.Context) (*sql.Tx, func(), error) {
+func (db *DB) begin(ctx context.Context) (*Tx, func(), error) {
 	wait, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	if db.turn != nil {
@@ -71,12 +74,35 @@ func (db *DB) begin(ctx context.Context) (*sql.Tx, func(), error) {
 			return nil, nil, fmt.Errorf("wait for the writer: %w", errors.Join(ledger.ErrBusy, ctx.Err()))
 		}
 	}
-	tx, err := db.beginWhenFree(ctx, wait)
-	if err != nil {
-		db.pass()
+	t := &Tx{db: db, pool: db.writer}
+	if err := t.begin(ctx, wait); err != nil {
+		t.end()
 		return nil, nil, busyOr("begin", err)
 	}
-	return tx, func() { _ = tx.Rollback(); db.pass() }, nil
+	return t, t.end, nil
+}
+
+func (t *Tx) begin(ctx, wait context.Context) (err error) {
+	if t.db.engine == sqliteEngine {
+		t.tx, err = t.db.beginWhenFree(ctx, wait)
+		return err
+	}
+	if t.conn, err = t.pool.Conn(ctx); err != nil {
+		return err
+	}
+	t.tx, err = t.conn.BeginTx(ctx, nil)
+	return err
+}
+
+// end rolls back what was not committed and lets the next one in.
+func (t *Tx) end() {
+	if t.tx != nil {
+		_ = t.tx.Rollback()
+	}
+	if t.conn != nil {
+		_ = t.conn.Close()
+	}
+	t.db.pass()
 }
 
 // beginWhenFree opens a transaction. On SQLite another process may be writing; SQLite's own waiting
@@ -157,15 +183,15 @@ func (db *DB) AllotIDs(ctx context.Context, n int) (int64, error) {
 // short runs fn in a transaction without the head lock: sessions, imports, invitations. Keep it under
 // 20 ms: on SQLite there is one writer.
 func (db *DB) short(ctx context.Context, fn func(*Tx) error) error {
-	tx, done, err := db.begin(ctx)
+	t, done, err := db.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := fn(&Tx{db: db, tx: tx, pool: db.writer}); err != nil {
+	if err := errors.Join(fn(t), t.flush(ctx)); err != nil {
 		return err
 	}
-	return tx.Commit()
+	return t.tx.Commit()
 }
 
 // querier is a transaction, a pool or a prepared statement's stand-in: whatever runs a text.
@@ -185,8 +211,11 @@ func (p prepared) QueryContext(ctx context.Context, _ string, args ...any) (*sql
 	return p.Stmt.QueryContext(ctx, args...)
 }
 
-// on is what runs a statement in the transaction.
+// on is what runs a statement in the transaction, after those that wait.
 func (t *Tx) on(ctx context.Context, s *statement) (querier, error) {
+	if err := t.flush(ctx); err != nil {
+		return nil, err
+	}
 	p, err := t.db.prepare(ctx, t.pool, s)
 	if err != nil || p == nil {
 		return t.tx, err
