@@ -9,9 +9,10 @@
 //   - no answer holds the text of an internal error: it is logged once under a reference;
 //   - the unknown and the out-of-mandate get the same bytes apart from the receipt;
 //   - no value of a record is in a URL or a log line, and no answer may be kept by a cache, apart from
-//     the ledger's hashes.
+//     the ledger's hashes;
+//   - a token opens the routes of forPrograms and no other, and never beside a cookie.
 //
-// Errors are RFC 9457 problems (problem.go). The catalogue's words for reasons come from Rooms.Text.
+// Programs ask for tokens below /oauth/ (oauth.go), whose errors have the form of RFC 6749. Other errors are RFC 9457 problems (problem.go). The catalogue's words for reasons come from Rooms.Text.
 package api
 
 import (
@@ -69,6 +70,9 @@ var routes = []route{
 	{"GET /api/v1/registers/{register}/caseload", false, (*API).caseload},
 	{"POST /api/v1/registers/{register}/persons/{handle}/disclose", false, (*API).disclose},
 	{"POST /api/v1/registers/{register}/links", false, (*API).link},
+	{"POST /oauth/token", true, (*API).token},
+	{"POST /oauth/keys", true, (*API).renewKey},
+	{"GET /.well-known/oauth-authorization-server", true, (*API).metadata},
 	{"GET /healthz", true, (*API).healthz},
 	{"GET /readyz", true, (*API).readyz},
 	{"GET /tlog/checkpoint", true, (*API).checkpoint},
@@ -76,7 +80,7 @@ var routes = []route{
 }
 
 // Prefixes are the paths below which a node must mount the API.
-var Prefixes = []string{"/api/", "/tlog/", "/healthz", "/readyz"}
+var Prefixes = []string{"/api/", "/oauth/", "/.well-known/oauth-authorization-server", "/tlog/", "/healthz", "/readyz"}
 
 // New makes the API over the rooms.
 func New(rooms Rooms) *API {
@@ -159,12 +163,7 @@ func (a *API) pass(c *call, r route) (reply, error) {
 	if r.public {
 		return r.handle(a, c)
 	}
-	if authorization := c.Header.Get("Authorization"); authorization != "" {
-		c.out.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		return reply{}, &problem{Status: http.StatusUnauthorized, Code: "token.unsupported",
-			Detail: "This version takes the session cookie of a browser, not a token."}
-	}
-	caller, err := a.rooms.Sessions.FromRequest(c.Request)
+	caller, err := a.callerOf(c, r)
 	if err != nil {
 		return reply{}, err
 	}

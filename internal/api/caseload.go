@@ -65,7 +65,11 @@ func (a *API) firstPurpose(c *call) (ecluse.Purpose, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, m := range a.running(standing) {
+	mandates, err := a.mandates(c, standing, nil)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range mandates {
 		if m.Register == reg.ID && len(m.Purposes) > 0 {
 			return m.Purposes[0], nil
 		}

@@ -25,6 +25,13 @@ type meAnswer struct {
 	Training         *struct{}          `json:"training"` // null until training is kept
 	Budgets          []budgetAnswer     `json:"budgets"`
 	Connections      []connectionAnswer `json:"connections"` // the last three (CNIL logging guide)
+	Client           *clientAnswer      `json:"client,omitempty"`
+}
+
+// clientAnswer is the program that asks, for the account or for itself.
+type clientAnswer struct {
+	ID   string `json:"client_id"`
+	Name string `json:"name"`
 }
 
 type grantAnswer struct {
@@ -70,10 +77,17 @@ func (a *API) me(c *call) (reply, error) {
 		Site: standing.Site.Code, SiteName: standing.Site.Name,
 		Grants: []grantAnswer{}, Budgets: []budgetAnswer{}, Connections: []connectionAnswer{},
 	}
-	for _, m := range a.running(standing) {
+	mandates, err := a.mandates(c, standing, &answer)
+	if err != nil {
+		return reply{}, err
+	}
+	for _, m := range mandates {
 		if err := a.addGrant(c, &answer, m); err != nil {
 			return reply{}, err
 		}
+	}
+	if c.caller.Client != 0 {
+		return reply{status: http.StatusOK, body: answer}, nil
 	}
 	connections, err := a.rooms.Sessions.Connections(c.Context(), c.caller, 3)
 	if err != nil {
@@ -85,10 +99,28 @@ func (a *API) me(c *call) (reply, error) {
 	return reply{status: http.StatusOK, body: answer}, nil
 }
 
-// running are the mandates that open records today.
-func (a *API) running(s directory.Standing) []policy.Mandate {
+// mandates are those that open records for the caller today: of a program that acts for somebody, what
+// both may. answer, if there is one, is told of the program.
+func (a *API) mandates(c *call, s directory.Standing, answer *meAnswer) ([]policy.Mandate, error) {
+	mandates := s.Mandates
+	if c.caller.Client != 0 {
+		program, err := a.rooms.Directory.Standing(c.Context(), c.caller.Client)
+		if err != nil {
+			return nil, err
+		}
+		if answer != nil {
+			answer.Client = &clientAnswer{program.Account.Sub, program.Account.Name()}
+		}
+		if c.caller.Client != c.caller.Account {
+			mandates = policy.Together(mandates, program.Mandates)
+		}
+	}
+	return a.running(mandates), nil
+}
+
+func (a *API) running(mandates []policy.Mandate) []policy.Mandate {
 	now := a.rooms.Now()
-	return slices.DeleteFunc(slices.Clone(s.Mandates), func(m policy.Mandate) bool {
+	return slices.DeleteFunc(slices.Clone(mandates), func(m policy.Mandate) bool {
 		return !m.Running || m.Role != ecluse.RoleAgent || now.Before(m.Starts) || !m.Ends.IsZero() && !now.Before(m.Ends)
 	})
 }

@@ -49,6 +49,8 @@ func (a *API) explain(c *call, err error) *problem {
 	switch {
 	case errors.As(err, &known):
 		return known
+	case c.caller.Client != 0 && tokenOver(err): // ended between the door and the entry
+		return a.noToken(c)
 	case errors.Is(err, signin.ErrNoSession):
 		return &problem{Status: http.StatusUnauthorized, Code: "session.required", Detail: "Sign in at /sign-in first."}
 	case errors.Is(err, signin.ErrLocked):

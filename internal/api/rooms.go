@@ -17,6 +17,7 @@ import (
 // Rooms are the rooms behind the API. All are required but Log.
 type Rooms struct {
 	Sessions  Sessions
+	Programs  Programs
 	Gate      Gate
 	Directory Directory
 	Registers Registers
@@ -33,7 +34,17 @@ type Rooms struct {
 // Sessions is what the API asks of signin; *signin.Service is one.
 type Sessions interface {
 	FromRequest(r *http.Request) (signin.Caller, error)
+	// Holds reports whether a request carries the cookie of a session, whatever it is worth.
+	Holds(r *http.Request) bool
 	Connections(ctx context.Context, c signin.Caller, limit int) ([]signin.Connection, error)
+}
+
+// Programs signs partner software in; *signin.Programs is one.
+type Programs interface {
+	FromRequest(r *http.Request) (signin.Caller, error)
+	Token(r *http.Request, proof signin.Proof, actAs string) (signin.Token, error)
+	Renew(r *http.Request, proof signin.Proof, jwk []byte) (directory.ClientKey, directory.Secret, error)
+	Metadata() map[string]any
 }
 
 // Gate is the lock; *gate.Gate is one.

@@ -22,7 +22,11 @@ func (g *Gate) Caseload(ctx context.Context, r CaseloadRequest) (CaseloadOutcome
 			return CaseloadOutcome{}, err
 		}
 	}
-	own, err := g.links.OwnPersons(ctx, r.Caller.Account, reg.ID, g.now(), after, PageSize+1)
+	s, err := g.standing(ctx, r.Caller)
+	if err != nil {
+		return CaseloadOutcome{}, fmt.Errorf("read the caller's standing: %w", err)
+	}
+	own, err := g.links.OwnPersons(ctx, s.Account, reg.ID, g.now(), after, PageSize+1)
 	if err != nil {
 		return CaseloadOutcome{}, fmt.Errorf("read the caller's own persons: %w", err)
 	}

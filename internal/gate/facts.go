@@ -29,10 +29,10 @@ type ask struct {
 // facts are what the decisions on an ask rest on, as of one revision.
 type facts struct {
 	ask
-	at       time.Time
-	standing directory.Standing
-	people   []register.Person
-	policy   []policy.Facts // one a person
+	asker
+	at     time.Time
+	people []register.Person
+	policy []policy.Facts // one a person
 }
 
 // facts reads, in this order and whoever the persons are: the caller's standing, what is exhausted,
@@ -40,8 +40,8 @@ type facts struct {
 func (g *Gate) facts(ctx context.Context, a ask) (facts, error) {
 	f := facts{ask: a, at: g.now()}
 	var err error
-	if f.standing, err = g.directory.Standing(ctx, a.Caller.Account); err != nil {
-		return f, fmt.Errorf("read the caller's standing: %w", err)
+	if f.asker, err = g.asker(ctx, a.Caller, f.at); err != nil {
+		return f, err
 	}
 	if f.act == budget.Emergency && f.Purpose == "" {
 		f.Purpose = anyPurpose(f.standing, f.register, f.at)
@@ -69,10 +69,20 @@ func (g *Gate) facts(ctx context.Context, a ask) (facts, error) {
 	return f, nil
 }
 
+// standing is where the caller stands, unless her session was ended: signin.ErrRevoked. It is a fact like
+// the others: a session ended after it was read makes the decision stale.
+func (g *Gate) standing(ctx context.Context, c signin.Caller) (directory.Standing, error) {
+	s, err := g.directory.Standing(ctx, c.Account)
+	if err == nil && s.Ended(c.Session) {
+		err = signin.ErrRevoked
+	}
+	return s, err
+}
+
 // callerFacts are those that do not depend on the person.
 func (g *Gate) callerFacts(ctx context.Context, f facts) (policy.Facts, error) {
 	schema := f.register.Schema
-	p := callerFacts(f.standing, f.Caller, f.register, f.at)
+	p := f.asker.facts(f.Caller, f.register, f.at)
 	p.Act, p.Purpose, p.Asked = f.act, f.Purpose, f.asked
 	if purpose, ok := schema.Purpose(f.Purpose); ok {
 		p.PurposeFields = purpose.Fields
@@ -82,7 +92,7 @@ func (g *Gate) callerFacts(ctx context.Context, f facts) (policy.Facts, error) {
 	_, p.MotiveKnown = schema.Motive(f.Motive)
 	var err error
 	if f.act != budget.Disclose { // what is exhausted whoever the person may be is refused before anybody is looked up
-		if p.BudgetSpent, err = g.spent(ctx, f.standing, f.register, f.act, f.at); err != nil {
+		if p.BudgetSpent, err = g.spent(ctx, f.asker, f.register, f.act, f.at); err != nil {
 			return p, err
 		}
 	}
@@ -95,13 +105,6 @@ func (g *Gate) callerFacts(ctx context.Context, f facts) (policy.Facts, error) {
 	return p, nil
 }
 
-func callerFacts(s directory.Standing, c signin.Caller, reg *register.Register, at time.Time) policy.Facts {
-	return policy.Facts{
-		At: at, AccountState: s.Account.State, Starts: s.Account.Starts, Ends: s.Account.Ends, Assured: c.Assured,
-		Mandates: mandates(s, reg), Register: reg.ID,
-	}
-}
-
 // mandates of an account in a register: none if the register is of other controllers, whatever
 // agreement the account's own controller made on it.
 func mandates(s directory.Standing, reg *register.Register) []policy.Mandate {
@@ -109,19 +112,6 @@ func mandates(s directory.Standing, reg *register.Register) []policy.Mandate {
 		return s.Mandates
 	}
 	return nil
-}
-
-// spent are the budgets that refuse an act whoever the person may be.
-func (g *Gate) spent(ctx context.Context, s directory.Standing, reg *register.Register, act budget.Act, at time.Time) ([]ecluse.Reason, error) {
-	row, err := g.links.Meter(ctx, ledger.Holder{ID: int64(s.Account.ID), Register: reg.ID})
-	if err != nil {
-		return nil, fmt.Errorf("read the meter: %w", err)
-	}
-	limits := limitsAt(s, reg, at)
-	if limits == (budget.Limits{}) {
-		return nil, nil // no running mandate: that is the reason, not a budget of nothing
-	}
-	return budget.Spent(&row.Meter, charge(s, reg, act, limits, at), at), nil
 }
 
 func decide(f facts) []policy.Decision {
@@ -134,10 +124,9 @@ func decide(f facts) []policy.Decision {
 
 // candidate is the part of an entry that says who asks, what for.
 func (f facts) candidate(kind ledger.Kind) ledger.Candidate {
-	return ledger.Candidate{
-		Kind: kind, Register: f.register.ID, Account: f.Caller.Account, Organisation: f.standing.Account.Organisation,
-		Session: f.Caller.Session, Purpose: known(f.register, f.Purpose), Revision: f.standing.Rev, Detail: ledger.Detail{Channel: f.Channel},
-	}
+	c := f.asker.candidate(kind, f.Caller, f.register, f.Channel)
+	c.Purpose = known(f.register, f.Purpose)
+	return c
 }
 
 // anyPurpose is a purpose that a running mandate covers: an emergency need not name one.
@@ -181,9 +170,9 @@ func (g *Gate) allowed(f facts, i int, d policy.Decision) (ledger.Candidate, err
 	c := f.candidate(ledger.KindDisclose)
 	c.Decision, c.Person, c.Version, c.Fields, c.Tier = ledger.Allow, f.people[i].ID, f.people[i].Version, d.Fields, f.policy[i].Person.Tier
 	act := f.policy[i].Act
-	ch := charge(f.standing, f.register, act, d.Limits, f.at)
+	ch := f.charge(f.register, act, f.at)
 	ch.Tier, ch.Classes = c.Tier, f.register.Schema.Classes(d.Fields)
-	c.Charge = &ch
+	f.pays(&c, ch, f.register, f.at)
 	if f.policy[i].MotiveKnown {
 		c.Detail.Motive = f.Motive
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // A handle is the AEAD ciphertext of a person's number, bound to the session and the register it was
-// given out in: useless elsewhere, and there is no table of them.
+// given out in: useless elsewhere, and there is no table of them. A program's is bound to the program, the
+// account that it asks for and the month, for its tokens last minutes.
 
 // sealPerson encrypts a person's number under a domain; 0 gives the same length.
 func (g *Gate) sealPerson(domain string, p ecluse.PersonID, ad []byte) ([]byte, error) {
@@ -23,7 +24,10 @@ func (g *Gate) sealPerson(domain string, p ecluse.PersonID, ad []byte) ([]byte, 
 	return sealed, nil
 }
 
-func boundTo(c signin.Caller, reg *register.Register, domain string) []byte {
+func (g *Gate) boundTo(c signin.Caller, reg *register.Register, domain string) []byte {
+	if c.Client != 0 {
+		return fmt.Appendf(nil, "%s client %d account %d month %s register %d", domain, c.Client, c.Account, g.now().UTC().Format("2006-01"), reg.ID)
+	}
 	return fmt.Appendf(nil, "%s session %d account %d register %d", domain, c.Session, c.Account, reg.ID)
 }
 
@@ -33,7 +37,7 @@ func (g *Gate) handle(c signin.Caller, reg *register.Register, p ecluse.PersonID
 }
 
 func (g *Gate) token(domain string, c signin.Caller, reg *register.Register, p ecluse.PersonID) (string, error) {
-	sealed, err := g.sealPerson(domain, p, boundTo(c, reg, domain))
+	sealed, err := g.sealPerson(domain, p, g.boundTo(c, reg, domain))
 	return base64.RawURLEncoding.EncodeToString(sealed), err
 }
 
@@ -53,7 +57,7 @@ func (g *Gate) openToken(domain string, c signin.Caller, reg *register.Register,
 	if err != nil {
 		return 0, ErrHandle
 	}
-	number, err := g.keys.Unseal("person/"+domain, sealed, boundTo(c, reg, domain))
+	number, err := g.keys.Unseal("person/"+domain, sealed, g.boundTo(c, reg, domain))
 	if err != nil || len(number) != 8 {
 		return 0, ErrHandle
 	}

@@ -140,8 +140,8 @@ func (g *Gate) linkCandidate(f facts, l directory.Link) ledger.Candidate {
 		return c
 	}
 	c.Decision, c.Person, c.Tier = ledger.Allow, l.Person, p.Person.Tier
-	ch := charge(f.standing, f.register, budget.MakeLink, d.Limits, f.at)
-	c.Charge, c.Effect = &ch, g.directory.Linking(l)
+	f.pays(&c, f.charge(f.register, budget.MakeLink, f.at), f.register, f.at)
+	c.Effect = g.directory.Linking(l)
 	return c
 }
 

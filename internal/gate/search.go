@@ -47,7 +47,7 @@ type search struct {
 	SearchRequest
 	register *register.Register
 	at       time.Time
-	standing directory.Standing
+	asker
 	facts    policy.Facts // of the caller
 	decision policy.Decision
 	charged  bool            // looked beyond the caller's own persons
@@ -66,8 +66,8 @@ type found struct {
 func (g *Gate) look(ctx context.Context, r SearchRequest, reg *register.Register) (*search, error) {
 	s := &search{SearchRequest: r, register: reg, at: g.now()}
 	var err error
-	if s.standing, err = g.directory.Standing(ctx, r.Caller.Account); err != nil {
-		return nil, fmt.Errorf("read the caller's standing: %w", err)
+	if s.asker, err = g.asker(ctx, r.Caller, s.at); err != nil {
+		return nil, err
 	}
 	if err := g.maySearch(ctx, s); err != nil || !s.decision.Allow {
 		s.refused = s.decision.Reasons
@@ -83,13 +83,13 @@ func (g *Gate) look(ctx context.Context, r SearchRequest, reg *register.Register
 
 // maySearch takes the caller-level decision, exhausted searches included.
 func (g *Gate) maySearch(ctx context.Context, s *search) error {
-	f := callerFacts(s.standing, s.Caller, s.register, s.at)
+	f := s.asker.facts(s.Caller, s.register, s.at)
 	f.Act, f.Purpose = budget.Search, s.Purpose
 	if p, ok := s.register.Schema.Purpose(s.Purpose); ok {
 		f.PurposeFields = p.Fields
 	}
 	var err error
-	if f.BudgetSpent, err = g.spent(ctx, s.standing, s.register, budget.Search, s.at); err != nil {
+	if f.BudgetSpent, err = g.spent(ctx, s.asker, s.register, budget.Search, s.at); err != nil {
 		return err
 	}
 	s.facts, s.decision = f, policy.Decide(f)
@@ -98,7 +98,7 @@ func (g *Gate) maySearch(ctx context.Context, s *search) error {
 
 // lookAmongOwn compares the caller's own persons with what was typed, inside the vault.
 func (g *Gate) lookAmongOwn(ctx context.Context, s *search) error {
-	own, err := g.links.OwnPersons(ctx, s.Caller.Account, s.register.ID, s.at, 0, ownPersons)
+	own, err := g.links.OwnPersons(ctx, s.standing.Account, s.register.ID, s.at, 0, ownPersons)
 	if err != nil {
 		return fmt.Errorf("read the caller's own persons: %w", err)
 	}
@@ -201,7 +201,11 @@ func (g *Gate) covered(ctx context.Context, s *search, ids []ecluse.PersonID) (m
 			continue
 		}
 		theirs := slices.DeleteFunc(slices.Clone(links), func(l directory.Link) bool { return l.Person != p.ID })
-		out[p.ID] = found{person: p.ID, version: p.Version, tier: directory.Explains(theirs, s.standing.Account, s.at)}
+		tier := directory.Explains(theirs, s.standing.Account, s.at)
+		if s.facts.ExplainedOnly() && tier != ecluse.Explained {
+			continue
+		}
+		out[p.ID] = found{person: p.ID, version: p.Version, tier: tier}
 	}
 	return out, nil
 }
@@ -210,14 +214,10 @@ func (g *Gate) covered(ctx context.Context, s *search, ids []ecluse.PersonID) (m
 // nobody. A search beyond the caller's own persons costs one; where being in the register tells
 // something in itself, a person found there counts as opened.
 func (s *search) candidates() []ledger.Candidate {
-	base := ledger.Candidate{
-		Kind: ledger.KindSearch, Register: s.register.ID, Account: s.Caller.Account, Organisation: s.standing.Account.Organisation,
-		Session: s.Caller.Session, Purpose: known(s.register, s.Purpose), Revision: s.standing.Rev, Decision: ledger.Allow,
-		Detail: ledger.Detail{Channel: s.Channel, Hits: len(s.hits)},
-	}
+	base := s.asker.candidate(ledger.KindSearch, s.Caller, s.register, s.Channel)
+	base.Purpose, base.Decision, base.Detail.Hits = known(s.register, s.Purpose), ledger.Allow, len(s.hits)
 	if s.charged {
-		c := charge(s.standing, s.register, budget.Search, s.decision.Limits, s.at)
-		base.Charge = &c
+		s.pays(&base, s.charge(s.register, budget.Search, s.at), s.register, s.at)
 	}
 	if len(s.hits) == 0 {
 		base.Decision, base.Reasons = ledger.Deny, s.refused
@@ -232,9 +232,9 @@ func (s *search) candidates() []ledger.Candidate {
 		c := base
 		c.Person, c.Version, c.Tier = h.person, h.version, h.tier
 		if opened {
-			ch := charge(s.standing, s.register, budget.Disclose, s.decision.Limits, s.at)
+			ch := s.charge(s.register, budget.Disclose, s.at)
 			ch.Tier, ch.Classes = h.tier, ecluse.ClassSet(0).With(ecluse.Identity)
-			c.Charge = &ch
+			s.pays(&c, ch, s.register, s.at)
 		}
 		list = append(list, c)
 	}

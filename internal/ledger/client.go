@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"errors"
-	"strings"
 
 	"ecluse"
 	"ecluse/internal/budget"
@@ -36,7 +35,7 @@ func (b *batchWriter) admitClient(c *Candidate) (v clientVerdict, err error) {
 	meters := budget.Meters{Account: &v.row.Meter, Organisation: &budget.Meter{}, Register: &budget.Meter{}}
 	v.Verdict, v.seen = budget.Admit(meters, b.seen(Pair{c.Detail.Client, c.Person}), *c.ClientCharge, b.at)
 	for i, code := range v.Reasons {
-		v.Reasons[i] = ofClient(code)
+		v.Reasons[i] = budget.OfClient(code)
 	}
 	return v, nil
 }
@@ -61,12 +60,4 @@ func refusals(account, client budget.Verdict) []ecluse.Reason {
 		}
 	}
 	return list
-}
-
-// ofClient is the code of an account's budget as it is told of a program's: budget.client.total.
-func ofClient(code ecluse.Reason) ecluse.Reason {
-	if rest, ok := strings.CutPrefix(string(code), "budget.account."); ok {
-		return ecluse.Reason("budget.client." + rest)
-	}
-	return code
 }

@@ -74,3 +74,8 @@ func (s *Service) unseal(domain, value string, ad []byte) ([]byte, bool) {
 	plaintext, err := s.sealer.Unseal(domain, sealed, ad)
 	return plaintext, err == nil
 }
+
+// Holds reports whether a request carries a cookie of a session, whatever it is worth.
+func (s *Service) Holds(r *http.Request) bool {
+	return len(r.CookiesNamed(s.cookieName(sessionCookie))) > 0
+}
