@@ -19,7 +19,7 @@ const (
 	ghostPersons  = 1 << 41
 	accounts      = 14_500 // of the whole field, so that indexes are as wide as there
 	persons       = 1_100_000
-	preloadBatch  = 512
+	preloadBatch  = 8192
 )
 
 // ghosts makes entries of accounts and persons that do not exist, in proper chains.
