@@ -26,6 +26,9 @@ type (
 	ApprovalID     int64 // a request that waits for a second pair of eyes
 	ReviewID       int64 // a disclosure that someone must be told of
 	RaiseID        int64 // a soft limit that a second person raised for a day
+	ContainmentID  int64 // an act that stopped accounts and ended what they gave
+	ClientKeyID    int64 // what a program proves itself with
+	FactorID       int64 // something that an account's owner proves herself with here
 )
 
 // EntryNumber numbers the entries of the ledger from 0 without a gap (RFC 6962 §2.1 leaf index).
@@ -157,6 +160,7 @@ const (
 	ReasonBudgetLinks        Reason = "budget.account.links"
 	ReasonClientTotal        Reason = "budget.client.total"
 	ReasonClientSearch       Reason = "budget.client.search"
+	ReasonStandInAct         Reason = "standin.act_refused"
 	ReasonClientAct          Reason = "client.act_refused"
 	ReasonDelegationEnded    Reason = "delegation.ended"
 	ReasonEmergencyLimit     Reason = "emergency.limit"
@@ -175,6 +179,13 @@ const (
 	ReasonDualOwn       Reason = "dual_control.own_organisation"
 	ReasonDualOfficers  Reason = "dual_control.officers"
 	ReasonDualDaily     Reason = "dual_control.daily_limit"
+)
+
+// Reasons why accounts may not be contained so.
+const (
+	ReasonContainmentOwn      Reason = "containment.own"            // one of those who decide it is among them
+	ReasonContainmentOfficers Reason = "containment.officers_left"  // nobody would be left to undo it
+	ReasonContainmentSecond   Reason = "containment.second_officer" // it takes a second officer
 )
 
 // Person-level reasons would tell something about a person: shown only at tiers 0 and 1, or after a

@@ -13,6 +13,8 @@ var (
 	ErrInactive = errors.New("this account may not act at present")
 	// ErrWeak: the session was not opened with a means of sign-in strong enough for this.
 	ErrWeak = errors.New("this needs a stronger means of sign-in")
+	// ErrSessionEnded: the session that somebody acts in was ended meanwhile.
+	ErrSessionEnded = errors.New("the session was ended")
 )
 
 // Actor is who asks for or decides something, and how they proved themselves.
@@ -35,14 +37,16 @@ const (
 )
 
 // actor is the standing of whoever acts: the one place where it is checked that they may, at present and
-// in this session. Errors: ErrInactive, ErrWeak.
+// in this session. Errors: ErrInactive, ErrSessionEnded, ErrWeak.
 func (d *Directory) actor(ctx context.Context, by Actor, want proof) (Standing, error) {
 	s, err := d.Standing(ctx, by.Account)
 	switch {
 	case err != nil:
 		return s, err
-	case s.Account.over(d.now()):
+	case s.over(d.now()):
 		return s, ErrInactive
+	case s.Ended(by.Session):
+		return s, ErrSessionEnded
 	case !by.Assured, want == sensitive && !by.Strong:
 		return s, ErrWeak
 	}

@@ -30,6 +30,7 @@ type OrganisationChange struct {
 	Name      string `json:"name"`
 	Territory string `json:"territory"`
 	Phone     string `json:"phone,omitempty"`
+	Headcount int    `json:"headcount,omitempty"` // how many work there, 0 = unknown
 	State     string `json:"state"`
 }
 
@@ -62,7 +63,11 @@ type AccountChange struct {
 	Sub          string        `json:"sub,omitempty"`
 	Ends         time.Time     `json:"ends,omitzero"`
 	State        string        `json:"state"`
+	Relink       bool          `json:"relink,omitempty"`  // its owner comes with another identity: invite her again
+	StandIn      bool          `json:"standin,omitempty"` // a replacement, for StandInLife unless it is confirmed
 }
+
+func (c AccountChange) subject() Subject { return Subject{c.IDP, c.Sub} }
 
 // LinkChange is a link by person number (resolved at the request, so that no identifier of a person
 // stands in the body).
@@ -88,6 +93,12 @@ type Summary struct {
 	Warnings      []string `json:"warnings"` // codes with an argument, "new_domain example.org"
 	// Observe is what a request of KindObserve asks for; nil for every other kind.
 	Observe *ObserveChange `json:"observe,omitempty"`
+	// Account is what a request for one account, or for a replacement, asks for; nil for every other kind.
+	Account *AccountSummary `json:"account,omitempty"`
+	// Factor is what a request of KindFactor or KindRecovery asks for; nil for every other kind.
+	Factor *FactorSummary `json:"factor,omitempty"`
+	// ClientKey is what a request of KindClientKey asks for; nil for every other kind.
+	ClientKey *ClientKeyChange `json:"client_key,omitempty"`
 }
 
 // Line is one row of a diff. Pages put its codes into words; Text does not.
@@ -122,8 +133,12 @@ func (d *Directory) plan(ctx context.Context, c Change) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	w := &writer{directory: d, at: d.now(), change: applied{Change: c, approval: Approval{Controller: controller.ID}}}
-	return w.run(ctx, d.rows, controller)
+	have, err := d.snapshot(ctx, d.rows, controller.ID, c)
+	if err != nil {
+		return Summary{}, err
+	}
+	w := &writer{directory: d, at: d.now(), change: applied{Change: c, approval: Approval{Controller: controller.ID}}, have: have}
+	return w.run(ctx, controller)
 }
 
 func (d *Directory) controllerByCode(ctx context.Context, code string) (Controller, error) {

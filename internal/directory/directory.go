@@ -10,7 +10,7 @@
 // It holds no value of a record; accounts are professionals' names and addresses.
 //
 // Tables: controllers, organisations, agreements, accounts, grants, links, invitations, approvals,
-// reviews, raises, observations.
+// reviews, raises, observations, factors.
 package directory
 
 import (
@@ -38,14 +38,6 @@ var (
 	ErrDead            = errors.New("a row was written around the program: its MAC does not hold")
 )
 
-// States of an account.
-const (
-	Invited   = "invited"
-	Active    = "active"
-	Suspended = "suspended"
-	Ended     = "ended"
-)
-
 // Controller is a body that answers for registers.
 type Controller struct {
 	ID   ecluse.ControllerID
@@ -65,6 +57,7 @@ type Organisation struct {
 	Name       string
 	Territory  string
 	Phone      string // whom an agent calls
+	Headcount  int    // how many work there, 0 = unknown
 	State      string // active, ended
 }
 
@@ -91,7 +84,7 @@ type Account struct {
 	Organisation ecluse.OrganisationID // 0 for the controller's own staff
 	Site         ecluse.OrganisationID
 	Kind         string // agent, officer, client
-	State        string
+	State        string // as stored; StateAt says what is left of it
 	IDP, Sub     string // "" until bound
 	Email        string
 	GivenName    string
@@ -101,24 +94,15 @@ type Account struct {
 	Installed    bool // confirmed in the installation batch
 	Created      time.Time
 	Starts, Ends time.Time // Ends zero = no end
-	ActiveAt     time.Time // last sign-in
+	StandInEnds  time.Time // of a replacement that nobody has confirmed; zero = none
 	Entry        ecluse.EntryNumber
 	MAC          []byte
+	ActiveAt     time.Time // last sign-in, or when it was opened again
+	ActiveMAC    []byte
 }
 
 // Name is how the account's owner is shown.
 func (a Account) Name() string { return a.GivenName + " " + a.UsualName }
-
-// Acts reports whether the account may act at an instant.
-func (a Account) Acts(at time.Time) bool {
-	return a.State == Active && !at.Before(a.Starts) && (a.Ends.IsZero() || at.Before(a.Ends))
-}
-
-// over reports whether the account is suspended, ended or never bound. It says nothing of the beginning,
-// which is the instant of creation: a clock one step behind shuts no page.
-func (a Account) over(at time.Time) bool {
-	return a.State != Active || !a.Ends.IsZero() && !at.Before(a.Ends)
-}
 
 // Grant gives an account a role, for agents under one agreement.
 type Grant struct {
@@ -147,6 +131,7 @@ type Standing struct {
 	Caseload     map[ecluse.RegisterID]int // links that explain an access of this account
 	Observations []Observation             // of the account's own body
 	raises       []Raise                   // of the account's limits
+	ended        []ecluse.SessionID        // its sessions that were ended before their time
 	read         time.Time
 }
 
@@ -162,6 +147,8 @@ type Reads interface {
 	AllAgreements(ctx context.Context, c ecluse.ControllerID) ([]Agreement, error)
 	Organisations(ctx context.Context, c ecluse.ControllerID) ([]Organisation, error)
 	Approval(ctx context.Context, id ecluse.ApprovalID) (Approval, error) // ErrNotFound
+	// Bindings are those of the subjects that were ever bound.
+	Bindings(ctx context.Context, subjects []Subject) ([]Binding, error)
 	LineageRows
 }
 
@@ -178,12 +165,14 @@ type Rows interface {
 	OrganisationByCode(ctx context.Context, c ecluse.ControllerID, code string) (Organisation, error)
 	Controllers(ctx context.Context) ([]Controller, error)
 	ActiveAccounts(ctx context.Context, o ecluse.OrganisationID, since time.Time) (int, error)
-	Caseload(ctx context.Context, a ecluse.AccountID, at time.Time) (map[ecluse.RegisterID]int, error)
+	Caseload(ctx context.Context, a Account, at time.Time) (map[ecluse.RegisterID]int, error)
 	ApprovalRows
 	ReviewRows
 	RaiseRows
 	ObservationRows
 	StandingRows
+	FactorRows
+	ClientRows
 }
 
 // Directory serves the rooms to its right from a cache of standings, each valid for the revision it
@@ -261,10 +250,13 @@ func (d *Directory) read(ctx context.Context, id ecluse.AccountID) (Standing, er
 		return s, err
 	}
 	s.read = d.now()
-	if s.Caseload, err = d.rows.Caseload(ctx, id, s.read); err != nil {
+	if s.Caseload, err = d.rows.Caseload(ctx, s.Account, s.read); err != nil {
 		return s, fmt.Errorf("count the caseload of account %d: %w", id, err)
 	}
 	if err := d.readObservations(ctx, &s); err != nil {
+		return s, err
+	}
+	if err := d.readEnded(ctx, &s); err != nil {
 		return s, err
 	}
 	if err := d.readRaises(ctx, &s); err != nil {

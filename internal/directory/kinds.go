@@ -1,13 +1,18 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"ecluse"
 	"ecluse/internal/ledger"
+	"ecluse/internal/notice"
 )
 
 // Kinds of requests. What one asks for is its body; what the approver is shown is its Summary, written
@@ -15,6 +20,12 @@ import (
 const (
 	KindImport  = "directory.import" // Change, by a file
 	KindObserve = "budgets.observe"  // ObserveChange
+
+	KindAccount        = "account.request"         // Change of one account
+	KindStandIn        = "account.standin"         // Change of one account, for StandInLife
+	KindStandInConfirm = "account.standin_confirm" // standInConfirm: it stays
+
+	KindClientKey = "client.key" // ClientKeyChange: a program's key
 )
 
 // kind says, of one kind of request, who may ask, who may decide (beside the rules of
@@ -22,10 +33,11 @@ const (
 type kind struct {
 	asks    func(Standing) bool
 	decides func(Standing, Approval) bool
-	within  bool // a colleague of the requester decides
+	within  bool          // a colleague of the requester decides
+	waits   time.Duration // for a decision; 0 = ApprovalLife
 	// effect reads the body and answers what takes place in the transaction of the approval. It may leave
 	// what follows the commit in the decision.
-	effect func(*Directory, *decision) (ledger.Effect, error)
+	effect func(*Directory, context.Context, *decision) (ledger.Effect, error)
 }
 
 // decision is a request that is being approved.
@@ -49,6 +61,15 @@ func kindOf(name string) (kind, bool) {
 	k, ok := map[string]kind{
 		KindImport:  {asks: bodyStaff, decides: bodyOfficer, effect: (*Directory).importing},
 		KindObserve: {asks: bodyStaff, decides: bodyOfficer, effect: (*Directory).observing},
+
+		KindAccount:        {asks: asksForAccounts, decides: anyOfficer, effect: (*Directory).opening},
+		KindStandIn:        {asks: manages, decides: colleague, within: true, waits: StandInWaits, effect: (*Directory).standingIn},
+		KindStandInConfirm: {asks: nobody, decides: anyOfficer, waits: StandInLife, effect: (*Directory).confirmingStandIn},
+
+		KindClientKey: {asks: asksForKeys, decides: bodyOfficer, effect: (*Directory).keying},
+
+		KindFactor:   {asks: nobody, decides: confirms, within: true, effect: (*Directory).confirming},
+		KindRecovery: {asks: recoverer, decides: recovers, effect: (*Directory).confirming},
 	}[name]
 	return k, ok
 }
@@ -61,6 +82,22 @@ func bodyStaff(s Standing) bool {
 // bodyOfficer: an access officer of the body itself.
 func bodyOfficer(s Standing, _ Approval) bool {
 	return s.Account.Organisation == 0 && s.Has(ecluse.RoleAccessOfficer)
+}
+
+// anyOfficer: an access officer of the body, or of an organisation that it named for that. She decides for
+// other organisations than her own (policy.DecideApproval).
+func anyOfficer(s Standing, _ Approval) bool { return s.Has(ecluse.RoleAccessOfficer) }
+
+// manages: an account manager of an organisation.
+func manages(s Standing) bool { return s.Account.Organisation != 0 && s.Has(ecluse.RoleAccountManager) }
+
+// asksForAccounts: an account manager, or the body's own staff.
+func asksForAccounts(s Standing) bool { return manages(s) || bodyStaff(s) }
+
+// colleague: a member of the organisation that a request concerns, no replacement.
+func colleague(s Standing, a Approval) bool {
+	return a.Organisation != 0 && s.Account.Organisation == a.Organisation && !s.Account.StandIn() &&
+		(s.Has(ecluse.RoleAgent) || s.Has(ecluse.RoleAccountManager))
 }
 
 // question is what somebody asks for, before it is written down.
@@ -101,25 +138,41 @@ func (d *Directory) ask(ctx context.Context, by Actor, name string, prepare func
 
 // file is the entry that writes a request down, into a.
 func (d *Directory) file(by Actor, s Standing, name string, q question, a *Approval) (ledger.Candidate, error) {
-	body, err := encode(q.Body)
+	asked, err := q.from(Approval{
+		Controller: s.Controller.ID, Kind: name, RequestedBy: by.Account, Requester: strings.TrimSpace(s.Account.Name() + " " + by.CLI),
+		Session: by.Session, Device: by.Device, Network: by.Network,
+	})
 	if err != nil {
 		return ledger.Candidate{}, err
 	}
-	summary, err := encode(q.Summary)
-	if err != nil {
-		return ledger.Candidate{}, err
-	}
-	digest := sha256.Sum256([]byte(body))
+	digest := sha256.Sum256([]byte(asked.Body))
 	return ledger.Candidate{
 		Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
 		Detail: ledger.Detail{What: "request " + name, Digest: digest[:], By: by.CLI},
-		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-			*a = Approval{
-				ID: ecluse.ApprovalID(tx.Allot(1)), Controller: s.Controller.ID, Kind: name, Organisation: q.Concerns, Body: body, Summary: summary,
-				RequestedBy: by.Account, Requester: s.Account.Name() + " " + by.CLI, RequestedAt: e.At, State: "pending",
-				Expires: e.At.Add(ApprovalLife), Session: by.Session, Device: by.Device, Network: by.Network,
-			}
-			return tx.(Tx).InsertApproval(ctx, d.signed(*a))
+		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) (err error) {
+			*a, err = d.insert(ctx, tx, e, asked)
+			return err
 		},
 	}, nil
+}
+
+// from is the question as a request of whoever a says.
+func (q question) from(a Approval) (Approval, error) {
+	body, err1 := encode(q.Body)
+	summary, err2 := encode(q.Summary)
+	a.Organisation, a.Body, a.Summary = q.Concerns, body, summary
+	return a, errors.Join(err1, err2)
+}
+
+// insert writes a request down in the transaction of its entry, and tells whoever may decide it.
+func (d *Directory) insert(ctx context.Context, tx ledger.Tx, e *ledger.Entry, a Approval) (Approval, error) {
+	k, _ := kindOf(a.Kind)
+	a.ID, a.RequestedAt, a.State = ecluse.ApprovalID(tx.Allot(1)), e.At, "pending"
+	a.Expires = e.At.Add(cmp.Or(k.waits, ApprovalLife))
+	told := notice.Notice{Kind: notice.AccountRequested, Controller: a.Controller, Organisation: a.Organisation, By: a.RequestedBy, Subject: int64(a.ID)}
+	var tell []notice.Notice
+	if a.Kind == KindAccount || a.Kind == KindStandInConfirm || a.Kind == KindImport {
+		tell = append(tell, told)
+	}
+	return a, errors.Join(tx.(Tx).InsertApproval(ctx, d.signed(a)), tx.(notice.Tx).InsertNotices(ctx, tell))
 }

@@ -33,13 +33,19 @@ const (
 
 	SessionNewDevice Kind = "session.new_device" // a sign-in from a browser or network not seen before
 	FactorAdded      Kind = "factor.added"
-	FactorLost       Kind = "factor.lost" // removed, or declared lost
+	FactorLost       Kind = "factor.lost"     // removed, or declared lost
+	FactorWaiting    Kind = "factor.waiting"  // somebody added one that another has to confirm
+	FactorDoubtful   Kind = "factor.doubtful" // wrong codes in a row, or a key that may have been copied
 	RaiseMade        Kind = "raise.made"
 
 	AccountRequested  Kind = "account.requested"
 	AccountDecided    Kind = "account.decided"
 	AccountInvitation Kind = "account.invitation" // the mail carries the link, which is derived when it is sent
 	StandinOpened     Kind = "standin.opened"
+
+	ClientKeyRenewed Kind = "client_key.renewed" // a program put a new key in the place of its own
+	ClientKeyEnded   Kind = "client_key.ended"
+	DelegationMade   Kind = "delegation.made" // an agent lets a program act for her
 
 	ContainmentMade      Kind = "containment.made"
 	ContainmentConcerned Kind = "containment.concerned" // to the owner of an account that was contained
@@ -72,12 +78,18 @@ var manners = map[Kind]Manner{
 	SessionNewDevice: {Tells: Herself},
 	FactorAdded:      {Tells: Herself},
 	FactorLost:       {Tells: Herself},
+	FactorWaiting:    {Tells: Managers | AccessOfficers, Together: true},
+	FactorDoubtful:   {Tells: Herself | SecurityOfficers},
 	RaiseMade:        {Tells: Herself | Managers, Together: true},
 
 	AccountRequested:  {Tells: AccessOfficers, Together: true},
 	AccountDecided:    {Tells: Herself, Together: true},
 	AccountInvitation: {Tells: Herself},
 	StandinOpened:     {Tells: Herself | Managers | AccessOfficers},
+
+	ClientKeyRenewed: {Tells: Managers | AccessOfficers, Together: true},
+	ClientKeyEnded:   {Tells: Managers | AccessOfficers, Together: true},
+	DelegationMade:   {Tells: Herself},
 
 	ContainmentMade:      {Tells: AccessOfficers | SecurityOfficers},
 	ContainmentConcerned: {Tells: Herself},

@@ -19,6 +19,7 @@ var callerRules = [...]rule{
 	{ecluse.ReasonAccountPending, (*Facts).accountPending},
 	{ecluse.ReasonDelegationEnded, (*Facts).delegationEnded},
 	{ecluse.ReasonClientAct, (*Facts).actOfPeople},
+	{ecluse.ReasonStandInAct, (*Facts).actOfMembers},
 	{ecluse.ReasonAssuranceTooLow, (*Facts).notAssured},
 	{ecluse.ReasonAgreementEnded, (*Facts).mandateOver},
 	{ecluse.ReasonPurposeNotCovered, (*Facts).purposeNotCovered},
@@ -32,6 +33,7 @@ var callerRules = [...]rule{
 var personRules = [...]rule{
 	{ecluse.ReasonPersonUnavailable, (*Facts).personUnavailable},
 	{ecluse.ReasonJustificationRequired, (*Facts).notJustified},
+	{ecluse.ReasonAssuranceTooLow, (*Facts).weakForTier},
 	{ecluse.ReasonReviewPending, (*Facts).reviewsPending},
 }
 
@@ -68,7 +70,7 @@ func (f *Facts) Covers(territory string) bool { return f.fields(covering(territo
 // Caller-level rules.
 
 func (f *Facts) accountStopped() bool {
-	return f.Client.Stopped || f.AccountState != StateActive && f.AccountState != StateInvited || !within(f.At, f.Starts, f.Ends)
+	return f.Client.Stopped || f.AccountState != StateActive && f.AccountState != StateInvited
 }
 
 func (f *Facts) accountPending() bool { return f.AccountState == StateInvited }
@@ -76,9 +78,15 @@ func (f *Facts) accountPending() bool { return f.AccountState == StateInvited }
 func (f *Facts) delegationEnded() bool { return f.Client.Asks && f.Client.DelegationEnded }
 
 // actOfPeople: a program finds and opens persons, and nothing else.
-func (f *Facts) actOfPeople() bool {
-	return f.Client.Asks && f.Act != budget.Disclose && f.Act != budget.Search
-}
+func (f *Facts) actOfPeople() bool { return f.Client.Asks && !f.finds() }
+
+// actOfMembers: so does a replacement that nobody has confirmed.
+func (f *Facts) actOfMembers() bool { return f.StandIn && !f.finds() }
+
+func (f *Facts) finds() bool { return f.Act == budget.Disclose || f.Act == budget.Search }
+
+// ExplainedOnly: to a program, and to a replacement, everybody whom no link explains is outside the mandate.
+func (f *Facts) ExplainedOnly() bool { return f.Client.Asks || f.StandIn }
 
 func (f *Facts) notAssured() bool { return !f.Assured }
 
@@ -107,10 +115,10 @@ func (f *Facts) emergencyWithoutMotive() bool {
 // Person-level rules.
 
 // personUnavailable: unknown, or outside the mandate. Fields that only a mandate for another territory
-// covers are outside the mandate too. To a program everybody is whom no link explains.
+// covers are outside the mandate too.
 func (f *Facts) personUnavailable() bool {
 	covered := f.Covers(f.Person.Territory) // asked even for the unknown: the same work for both
-	return !f.Person.Found || !covered || f.Client.Asks && f.Person.Tier != ecluse.Explained
+	return !f.Person.Found || !covered || f.ExplainedOnly() && f.Person.Tier != ecluse.Explained
 }
 
 // notJustified: tier 2 needs a motive, tier 3 a text besides. An emergency has its own motive, and a
@@ -122,6 +130,12 @@ func (f *Facts) notJustified() bool {
 	motive := f.MotiveKnown && f.Motive != ""
 	text := f.TextRunes >= MinTextRunes && f.TextRunes <= MaxTextRunes
 	return !motive || f.Person.Tier >= ecluse.Unexplained && !text
+}
+
+// weakForTier: whoever opens a file without any relation proves that it is still she: by the sign-in or by
+// an own factor. An emergency waits for neither.
+func (f *Facts) weakForTier() bool {
+	return f.Act == budget.Disclose && f.Person.Tier >= ecluse.Unexplained && !f.Strong
 }
 
 // reviewsPending: too many disclosures at tier 3 that nobody has looked at yet.

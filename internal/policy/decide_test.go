@@ -36,7 +36,7 @@ func mandate() Mandate {
 // facts of an agent who may open the case of a person of their own.
 func facts() Facts {
 	return Facts{
-		At: noon, AccountState: StateActive, Assured: true, Mandates: []Mandate{mandate()},
+		At: noon, AccountState: StateActive, Assured: true, Strong: true, Mandates: []Mandate{mandate()},
 		Register: lock, Purpose: jobs, PurposeFields: surname | phone | diagnosis, EmergencyFields: phone,
 		Act: budget.Disclose, Person: PersonFacts{Found: true, Territory: "93-008"},
 	}
@@ -51,6 +51,10 @@ func emergency(f *Facts) {
 }
 
 func search(f *Facts) { f.Act, f.Person = budget.Search, PersonFacts{} }
+
+func standIn(f *Facts) { f.StandIn = true }
+
+func weak(f *Facts) { f.Strong = false }
 
 func link(f *Facts) { f.Act = budget.MakeLink }
 
@@ -74,7 +78,11 @@ func TestWhatIsAllowed(t *testing.T) {
 		"an emergency for an explained person": {[]func(*Facts){emergency, tier(ecluse.Explained)}, phone, ReviewEmergency},
 		"a search":                             {[]func(*Facts){search}, surname | phone, ""},
 		"a link, which needs no justification": {[]func(*Facts){link, tier(ecluse.Unexplained)}, surname | phone, ""},
-		"until the account's last microsecond": {[]func(*Facts){func(f *Facts) { f.Starts, f.Ends = noon, noon.Add(time.Microsecond) }}, surname | phone, ""},
+		"tier 2 in a weak session":             {[]func(*Facts){weak, tier(ecluse.SameOrganisation), justified}, surname | phone, ReviewOutside},
+		"an emergency in a weak session":       {[]func(*Facts){weak, emergency}, phone, ReviewEmergency},
+		"a search in a weak session":           {[]func(*Facts){weak, search}, surname | phone, ""},
+		"a replacement, and its person":        {[]func(*Facts){standIn}, surname | phone, ""},
+		"a search of a replacement":            {[]func(*Facts){standIn, search}, surname | phone, ""},
 		"fields of two agreements together":    {[]func(*Facts){secondAgreement, func(f *Facts) { f.Person.Territory = "75-011" }}, surname | phone | diagnosis, ""},
 		"fields of the agreement that covers":  {[]func(*Facts){secondAgreement}, surname | phone, ""},
 	} {
@@ -109,8 +117,11 @@ func TestWhatIsRefusedAndWhy(t *testing.T) {
 		"nothing at all":              {changes{func(f *Facts) { *f = Facts{} }}, reasons{ecluse.ReasonAccountSuspended, ecluse.ReasonAssuranceTooLow, ecluse.ReasonPurposeNotCovered}},
 		"a suspended account":         {changes{func(f *Facts) { f.AccountState = StateSuspended }}, reasons{ecluse.ReasonAccountSuspended}},
 		"an ended account":            {changes{func(f *Facts) { f.AccountState = StateEnded }}, reasons{ecluse.ReasonAccountSuspended}},
-		"an account past its end":     {changes{func(f *Facts) { f.Ends = noon }}, reasons{ecluse.ReasonAccountSuspended}},
-		"an account before its start": {changes{func(f *Facts) { f.Starts = noon.Add(1) }}, reasons{ecluse.ReasonAccountSuspended}},
+		"a dormant account":           {changes{func(f *Facts) { f.AccountState = StateDormant }}, reasons{ecluse.ReasonAccountSuspended}},
+		"a replacement's emergency":   {changes{standIn, emergency}, reasons{ecluse.ReasonStandInAct}},
+		"a replacement's link":        {changes{standIn, link}, reasons{ecluse.ReasonStandInAct}},
+		"a replacement's colleague's": {changes{standIn, tier(ecluse.SameSite)}, reasons{ecluse.ReasonPersonUnavailable}},
+		"a replacement's stranger":    {changes{standIn, tier(ecluse.Unexplained), justified}, reasons{ecluse.ReasonPersonUnavailable}},
 		"an account in no known state": {
 			changes{func(f *Facts) { f.AccountState = "activ" }}, reasons{ecluse.ReasonAccountSuspended},
 		},
@@ -155,6 +166,13 @@ func TestWhatIsRefusedAndWhy(t *testing.T) {
 		"an emergency elsewhere":    {changes{emergency, func(f *Facts) { f.Person.Territory = "69" }}, reasons{ecluse.ReasonPersonUnavailable}},
 		"a field allowed elsewhere": {changes{secondAgreement, asked(diagnosis)}, reasons{ecluse.ReasonPersonUnavailable}},
 		"tier 2 without motive":     {changes{tier(ecluse.SameOrganisation)}, reasons{ecluse.ReasonJustificationRequired}},
+		"tier 3 in a weak session":  {changes{weak, tier(ecluse.Unexplained), justified}, reasons{ecluse.ReasonAssuranceTooLow}},
+		"tier 3 in a weak session, unjustified": {
+			changes{weak, tier(ecluse.Unexplained)}, reasons{ecluse.ReasonJustificationRequired},
+		},
+		"an unknown person in a weak session": {
+			changes{weak, justified, func(f *Facts) { f.Person.Found = false }}, reasons{ecluse.ReasonPersonUnavailable},
+		},
 		"tier 2 with a motive unknown": {
 			changes{tier(ecluse.SameOrganisation), justified, func(f *Facts) { f.MotiveKnown = false }}, reasons{ecluse.ReasonJustificationRequired},
 		},

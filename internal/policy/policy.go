@@ -17,12 +17,13 @@ import (
 	"ecluse/internal/budget"
 )
 
-// The states of an account, as the directory stores them. Any other state is as good as suspended.
+// The states of an account. Any other state is as good as suspended.
 const (
 	StateActive    = "active"
 	StateInvited   = "invited" // not yet bound to an identity
 	StateSuspended = "suspended"
-	StateEnded     = "ended"
+	StateEnded     = "ended"   // by an act, by date, with its organisation, or a replacement that nobody confirmed
+	StateDormant   = "dormant" // nobody signed in for long
 )
 
 // What a justification must hold. Tier 2 asks for a motive of the register's pick-list, tier 3 also
@@ -63,9 +64,10 @@ type Client struct {
 // Facts is everything that a decision rests on. The zero value is denied.
 type Facts struct {
 	At           time.Time
-	AccountState string
-	Starts, Ends time.Time // of the account; zero = no such bound
+	AccountState string    // at that instant: whatever ends by itself is over
+	StandIn      bool      // a replacement that nobody has confirmed: explained persons only, and no act but opening
 	Assured      bool      // the identity was proven strongly enough in this session
+	Strong       bool      // so strongly that she may open what nothing explains
 	Mandates     []Mandate // all of this account, running or not, of any register and role; Together with a program's
 	Client       Client    // the program that asks; zero = a person asks
 

@@ -43,7 +43,7 @@ func drawFacts(t *rapid.T) Facts {
 	if usually(t, "active") {
 		f.AccountState = StateActive
 	}
-	f.Assured = usually(t, "assured")
+	f.Assured, f.Strong = usually(t, "assured"), usually(t, "strong")
 	f.Mandates = rapid.SliceOfN(rapid.Custom(drawMandate), 0, 3).Draw(t, "mandates")
 	if usually(t, "a good mandate") {
 		f.Mandates = append(f.Mandates, mandate())
@@ -76,8 +76,10 @@ func drawPerson(t *rapid.T, f *Facts) {
 // restrictions each take something away from the caller or demand more of them.
 var restrictions = map[string]func(*rapid.T, *Facts){
 	"suspend":       func(_ *rapid.T, f *Facts) { f.AccountState = StateSuspended },
-	"end":           func(_ *rapid.T, f *Facts) { f.Ends = f.At },
+	"end":           func(_ *rapid.T, f *Facts) { f.AccountState = StateEnded },
+	"only replace":  func(_ *rapid.T, f *Facts) { f.StandIn = true },
 	"weaken":        func(_ *rapid.T, f *Facts) { f.Assured = false },
+	"no own factor": func(_ *rapid.T, f *Facts) { f.Strong = false },
 	"spend":         func(_ *rapid.T, f *Facts) { f.BudgetSpent = append(f.BudgetSpent, ecluse.ReasonBudgetLinks) },
 	"lose person":   func(_ *rapid.T, f *Facts) { f.Person.Found = false },
 	"raise tier":    func(_ *rapid.T, f *Facts) { f.Person.Tier = min(3, f.Person.Tier+1) },
@@ -167,7 +169,8 @@ func TestWhileTheCallerIsAtFaultNothingDependsOnThePerson(t *testing.T) {
 		a, b := Decide(f), Decide(g)
 		callerAtFault := func(d Decision, f Facts) bool {
 			return !d.Allow && callerReasons[d.Reasons[0]] &&
-				(d.Reasons[0] != ecluse.ReasonJustificationRequired || f.Act == budget.Emergency)
+				(d.Reasons[0] != ecluse.ReasonJustificationRequired || f.Act == budget.Emergency) &&
+				(d.Reasons[0] != ecluse.ReasonAssuranceTooLow || !f.Assured || len(d.Reasons) > 1) // tier 3 takes a strong session
 		}
 		if f.Act == budget.Search || callerAtFault(a, f) || callerAtFault(b, g) {
 			if diff := cmp.Diff(a, b); diff != "" {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"ecluse"
 	"ecluse/internal/directory"
+	"ecluse/internal/ledger"
 )
 
 // Accounts is what signin asks of the directory; *directory.Directory is one.
@@ -14,51 +16,64 @@ type Accounts interface {
 	ByIdentity(ctx context.Context, idp, sub string) (directory.Account, error)
 	// Bind uses up an invitation: directory.ErrInvitation….
 	Bind(ctx context.Context, token string, id directory.Identity) (directory.Account, error)
+	// Activity proves the last sign-in of an account, for whoever reads its row.
+	Activity(a ecluse.AccountID, at time.Time) []byte
+	// EndSessions ends one session of the actor's account, or all but the actor's (0).
+	EndSessions(ctx context.Context, by directory.Actor, session ecluse.SessionID) (int, error)
+	// Own factors: see directory.Directory.
+	Factors(ctx context.Context, a ecluse.AccountID) ([]directory.Factor, error)
+	AddFactor(ctx context.Context, by directory.Actor, n directory.Enrolment, with ledger.Effect) (directory.Factor, error)
+	UseFactor(ctx context.Context, by directory.Actor, what string, change directory.FactorChange) error
+	EndFactor(ctx context.Context, by directory.Actor, id ecluse.FactorID) error
 }
 
 var _ Accounts = (*directory.Directory)(nil)
 
 // account finds (or, with an invitation, binds) the account of an identity and refuses one that is not
-// active now. The answer depends on this identity and invitation alone: nothing tells about other
-// accounts.
-func (s *Service) account(ctx context.Context, id directory.Identity, invitation string) (directory.Account, error) {
-	a, err := s.lookUp(ctx, id, invitation)
+// active now. invited: the invitation has served just now. The answer depends on this identity and
+// invitation alone: nothing tells about other accounts.
+func (s *Service) account(ctx context.Context, id directory.Identity, invitation string) (a directory.Account, invited bool, err error) {
+	a, invited, err = s.lookUp(ctx, id, invitation)
 	for known, code := range map[error]Code{
 		directory.ErrUnknownIdentity: CodeNoAccount, directory.ErrInvitationUnknown: CodeInvitation, directory.ErrInvitationUsed: CodeInvitationUsed,
 		directory.ErrInvitationExpired: CodeInvitationOver, directory.ErrInvitationIdentity: CodeInvitationOther,
+		directory.ErrInvitationUnlike: CodeInvitationUnlike,
 	} {
 		if errors.Is(err, known) {
-			return directory.Account{}, refuse(code, "account")
+			return directory.Account{}, false, refuse(code, "account")
 		}
 	}
 	if err != nil {
-		return directory.Account{}, err
+		return directory.Account{}, false, err
 	}
-	return a, usable(a, s.now())
+	return a, invited, usable(a, s.now())
 }
 
-func (s *Service) lookUp(ctx context.Context, id directory.Identity, invitation string) (directory.Account, error) {
+func (s *Service) lookUp(ctx context.Context, id directory.Identity, invitation string) (a directory.Account, invited bool, err error) {
 	if invitation == "" {
-		return s.accounts.ByIdentity(ctx, id.IDP, id.Sub)
+		a, err = s.accounts.ByIdentity(ctx, id.IDP, id.Sub)
+		return a, false, err
 	}
-	a, err := s.accounts.Bind(ctx, invitation, id)
+	a, err = s.accounts.Bind(ctx, invitation, id)
 	if errors.Is(err, directory.ErrInvitationUsed) { // a second click on the mail's link
 		if known, e := s.accounts.ByIdentity(ctx, id.IDP, id.Sub); e == nil {
-			return known, nil
+			return known, false, nil
 		}
 	}
-	return a, err
+	return a, err == nil, err
 }
 
 // usable refuses an account that may not act now.
 func usable(a directory.Account, now time.Time) error {
-	switch {
-	case a.State == directory.Ended || !a.Ends.IsZero() && !now.Before(a.Ends):
+	switch a.StateAt(now) {
+	case directory.Active:
+		return nil
+	case directory.Ended:
 		return refuse(CodeAccountEnded, "account")
-	case a.State == directory.Suspended:
+	case directory.Suspended:
 		return refuse(CodeAccountSuspended, "account")
-	case a.State != directory.Active || now.Before(a.Starts):
-		return refuse(CodeAccountPending, "account")
+	case directory.Dormant:
+		return refuse(CodeAccountDormant, "account")
 	}
-	return nil
+	return refuse(CodeAccountPending, "account")
 }

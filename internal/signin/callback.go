@@ -22,6 +22,7 @@ import (
 type vouched struct {
 	identity directory.Identity
 	idToken  string
+	invited  bool // an invitation has served in it
 }
 
 // callback ends a sign-in: handshake, code, ID token, assurance, userinfo, account, session. Whatever
@@ -63,11 +64,12 @@ func (s *Service) conclude(w http.ResponseWriter, r *http.Request, p *provider, 
 	if err != nil {
 		return err
 	}
-	account, err := s.account(r.Context(), v.identity, h.Invitation)
+	account, invited, err := s.account(r.Context(), v.identity, h.Invitation)
 	if err != nil {
 		return err
 	}
-	if err := s.open(w, r, h, account.ID, v); err != nil {
+	v.invited = invited
+	if err := s.open(w, r, h, account, v); err != nil {
 		return err
 	}
 	if h.For != 0 && h.For != account.ID { // somebody else sat down: nothing of the page before is hers
@@ -80,6 +82,9 @@ func (s *Service) conclude(w http.ResponseWriter, r *http.Request, p *provider, 
 // comeBack sends the browser to where the sign-in was asked for.
 func (s *Service) comeBack(w http.ResponseWriter, r *http.Request, pages Pages, h *handshake) error {
 	to := localPath(h.Return) // checked at the start already
+	if h.stepUp {
+		to = StepUpLink(to)
+	}
 	if h.Lang != "" {
 		u, err := url.Parse(to)
 		if err != nil {

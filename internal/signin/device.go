@@ -13,15 +13,29 @@ import (
 const deviceLife = 180 * 24 * time.Hour
 
 // device is the number of the browser: a hash of a cookie of its own, made at the first sign-in. Two
-// people at one desk have the same, which four eyes rely on; it proves nothing else.
+// people at one desk have the same, which four eyes rely on. A session counts only beside the cookie of
+// the browser that it began in.
 func (s *Service) device(w http.ResponseWriter, r *http.Request) string {
 	value, ok := s.get(r, deviceCookie)
-	if !ok || len(value) != len(random()) {
+	if !ok || !wellFormed(value) {
 		value = random()
 	}
 	s.set(w, deviceCookie, value, deviceLife) // kept as long as it is used
-	sum := sha256.Sum256([]byte("device" + value))
-	return hex.EncodeToString(sum[:8])
+	return deviceNumber(value)
+}
+
+// knownDevice is the number of the browser that a request comes from, if it has one.
+func (s *Service) knownDevice(r *http.Request) (string, bool) {
+	value, ok := s.get(r, deviceCookie)
+	if !ok || !wellFormed(value) {
+		return "", false
+	}
+	return deviceNumber(value), true
+}
+
+func deviceNumber(cookie string) string {
+	sum := sha256.Sum256([]byte("device" + cookie))
+	return hex.EncodeToString(sum[:16])
 }
 
 // browserFamily is a coarse name of a User-Agent, for "my connections": "Firefox, Windows". Nothing of

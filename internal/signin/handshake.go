@@ -29,6 +29,8 @@ type handshake struct {
 	Lang       string           `json:"l,omitempty"`
 	For        ecluse.AccountID `json:"a,omitempty"` // whose session this browser held: only she gets back to her page
 	Ends       int64            `json:"e"`           // Unix seconds
+
+	stepUp bool // the sign-in came from a new place: an own factor is asked before anything else
 }
 
 // handshakeLife is how long someone may take at the provider.

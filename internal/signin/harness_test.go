@@ -24,6 +24,7 @@ import (
 	"ecluse/internal/demoidp"
 	"ecluse/internal/directory"
 	"ecluse/internal/keys"
+	"ecluse/internal/notice"
 	"ecluse/internal/signin"
 )
 
@@ -62,7 +63,11 @@ func (s *sealer) Unseal(domain string, sealed, ad []byte) ([]byte, error) {
 	return s.aead(domain).Open(nil, nil, sealed, ad)
 }
 
-// memory is a real signin.Store in memory. Several services may share it, as nodes share a database.
+func (s *sealer) MAC(domain string, parts ...[]byte) []byte {
+	return keys.MAC(s.key[:], append([][]byte{[]byte(domain)}, parts...)...)
+}
+
+// memory is a real signin.Store in memory, without own factors. Several services may share it, as nodes share a database.
 type memory struct {
 	mu      sync.Mutex
 	rows    []signin.Session
@@ -85,7 +90,7 @@ func (m *memory) SessionByHash(_ context.Context, hash []byte) (signin.Session, 
 	return signin.Session{}, signin.ErrNoSession
 }
 
-func (m *memory) SaveSession(_ context.Context, s signin.Session, replaces ecluse.SessionID) (ecluse.SessionID, error) {
+func (m *memory) SaveSession(_ context.Context, s signin.Session, replaces ecluse.SessionID, _ ...notice.Notice) (ecluse.SessionID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.late || slices.ContainsFunc(m.rows, func(o signin.Session) bool { return bytes.Equal(o.Hash, s.Hash) }) {
@@ -118,18 +123,32 @@ func (m *memory) TouchSession(_ context.Context, id ecluse.SessionID, now, idleE
 	return nil
 }
 
-func (m *memory) RevokeSessions(_ context.Context, account ecluse.AccountID, session ecluse.SessionID, now time.Time) (int, error) {
+func (m *memory) RevokeSession(_ context.Context, account ecluse.AccountID, session ecluse.SessionID, now time.Time) error {
+	m.end(account, now, func(id ecluse.SessionID) bool { return id == session })
+	return nil
+}
+
+func (m *memory) end(account ecluse.AccountID, now time.Time, which func(ecluse.SessionID) bool) (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := 0
 	for i := range m.rows {
 		s := &m.rows[i]
-		if s.Account == account && (session == 0 || s.ID == session) && s.RevokedAt.IsZero() {
+		if s.Account == account && which(s.ID) && s.RevokedAt.IsZero() {
 			s.RevokedAt = now
 			n++
 		}
 	}
-	return n, nil
+	return n
+}
+
+func (m *memory) KnownPlace(context.Context, ecluse.AccountID, string, string) (signin.Place, error) {
+	return signin.Place{}, nil
+}
+
+func (m *memory) SetChallenge(context.Context, signin.Session, []byte) error { return nil }
+func (m *memory) TakeChallenge(context.Context, signin.Session) error        { return nil }
+func (m *memory) Tries(context.Context, ecluse.AccountID, string) (signin.Tries, error) {
+	return signin.Tries{}, nil
 }
 
 func (m *memory) AccountSessions(_ context.Context, account ecluse.AccountID, limit int) ([]signin.Session, error) {
@@ -146,8 +165,11 @@ func (m *memory) AccountSessions(_ context.Context, account ecluse.AccountID, li
 
 func (m *memory) count() int { m.mu.Lock(); defer m.mu.Unlock(); return len(m.rows) }
 
-// book is a directory with a page per identity.
+// book is a directory with a page per identity; nobody in it has own factors.
 type book struct {
+	signin.Accounts
+	sessions    *memory
+	now         func() time.Time
 	accounts    map[string]directory.Account
 	invitations map[string]error // nil = binds account 77
 	asked       []directory.Identity
@@ -159,6 +181,14 @@ func (b *book) ByIdentity(_ context.Context, idp, sub string) (directory.Account
 		return directory.Account{}, fmt.Errorf("look up: %w", directory.ErrUnknownIdentity)
 	}
 	return a, nil
+}
+
+func (b *book) Activity(ecluse.AccountID, time.Time) []byte { return nil }
+
+func (b *book) EndSessions(_ context.Context, by directory.Actor, session ecluse.SessionID) (int, error) {
+	return b.sessions.end(by.Account, b.now(), func(id ecluse.SessionID) bool {
+		return id == session || session == 0 && id != by.Session
+	}), nil
 }
 
 func (b *book) Bind(_ context.Context, token string, id directory.Identity) (directory.Account, error) {
@@ -264,7 +294,7 @@ func newWorldOn(t *testing.T, listen func(*httptest.Server), edit func(*signin.O
 	listen(w.server)
 	t.Cleanup(w.server.Close)
 	w.idp, w.signer = newProvider(t, w.server.URL, w.clock)
-	w.book = &book{accounts: map[string]directory.Account{}, invitations: map[string]error{}}
+	w.book = &book{sessions: w.store, now: w.clock.now, accounts: map[string]directory.Account{}, invitations: map[string]error{}}
 	w.account(alice, 11)
 	w.account(bruno, 12)
 	o := w.options()

@@ -27,10 +27,12 @@ const (
 	CodeAccountPending   Code = "account.pending"          // not active yet
 	CodeAccountSuspended Code = "account.suspended"        //
 	CodeAccountEnded     Code = "account.ended"            //
+	CodeAccountDormant   Code = "account.dormant"          // nobody signed in for too long
 	CodeInvitation       Code = "invitation.invalid"       // no such invitation
 	CodeInvitationUsed   Code = "invitation.used"          // it has served
 	CodeInvitationOver   Code = "invitation.expired"       // more than 7 days ago
-	CodeInvitationOther  Code = "invitation.other_account" // made for somebody else, or this identity has another account
+	CodeInvitationOther  Code = "invitation.other_account" // this identity has another account
+	CodeInvitationUnlike Code = "invitation.mismatch"      // who signed in is not who was invited, as far as the provider can be trusted
 	CodeInternal         Code = "internal"                 // see Problem.Err
 )
 
@@ -38,7 +40,8 @@ const (
 var Codes = []Code{
 	CodeRequestInvalid, CodeProviderUnknown, CodeProviderDown, CodeProviderDenied, CodeProviderRefused, CodeStateMissing, CodeStateExpired,
 	CodeStateReplayed, CodeTokenInvalid, CodeNonce, CodeClock, CodeAssurance, CodeNoAccount, CodeAccountPending, CodeAccountSuspended,
-	CodeAccountEnded, CodeInvitation, CodeInvitationUsed, CodeInvitationOver, CodeInvitationOther, CodeInternal,
+	CodeAccountEnded, CodeAccountDormant, CodeInvitation, CodeInvitationUsed, CodeInvitationOver, CodeInvitationOther, CodeInvitationUnlike,
+	CodeInternal,
 }
 
 // Problem is a sign-in that failed, to be shown.

@@ -17,30 +17,30 @@ func TestARevokedSessionIsDeadAtOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	w.get("/sign-in/proconnect?login_hint=" + alice)
 	w.want(w.get("/"), "account=11")
-	if done, err := w.service.Revoke(t.Context(), 12, 1); done || err != nil {
+	bruno, mine := signin.Caller{Account: 12, Session: 9}, signin.Caller{Account: 11, Session: 9}
+	if done, err := w.service.Revoke(t.Context(), bruno, 1); done || err != nil {
 		t.Errorf("another account's session was ended: %v, %v", done, err)
 	}
 	w.want(w.get("/"), "account=11")
-	if done, err := w.service.Revoke(t.Context(), 11, 1); !done || err != nil {
+	if done, err := w.service.Revoke(t.Context(), mine, 1); !done || err != nil {
 		t.Errorf("%v, %v", done, err)
 	}
 	w.want(w.get("/"), "nobody: the session was ended locked=false account=0")
 }
 
-func TestAllSessionsOfAnAccountEndTogether(t *testing.T) {
+func TestAllOtherSessionsOfAnAccountEndTogether(t *testing.T) {
 	w := newWorld(t, nil)
-	second := w.newBrowser()
+	second, third := w.newBrowser(), w.newBrowser()
 	w.get("/sign-in/proconnect?login_hint=" + alice)
 	w.visit(second, "/sign-in/proconnect?login_hint="+alice)
-	third := w.newBrowser()
 	w.visit(third, "/sign-in/proconnect?login_hint="+bruno)
-	if n, err := w.service.RevokeAccount(t.Context(), 11); n != 2 || err != nil {
+	if n, err := w.service.RevokeOthers(t.Context(), signin.Caller{Account: 11, Session: 1}); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	w.want(w.get("/"), "nobody")
+	w.want(w.get("/"), "account=11")
 	w.want(w.visit(second, "/"), "nobody")
 	w.want(w.visit(third, "/"), "account=12")
-	if n, _ := w.service.RevokeAccount(t.Context(), 0); n != 0 {
+	if n, _ := w.service.RevokeOthers(t.Context(), signin.Caller{}); n != 0 {
 		t.Error("account 0 has sessions")
 	}
 }
@@ -70,8 +70,10 @@ func TestAPlantedSessionIsNotTheOneThatASignInYields(t *testing.T) {
 		}
 	}
 	for _, value := range []string{planted, strings.Repeat("A", 43), "known-to-the-attacker"} {
-		w.browser = w.newBrowser()
-		w.plant(w.browser, "ecluse-demo", value)
+		w.browser = attacker // whose browser's number is planted with it
+		victim := w.newBrowser()
+		w.plant(victim, "ecluse-demo", value)
+		w.browser = victim
 		w.want(w.get("/sign-in/proconnect?login_hint="+alice), "account=11")
 		if w.cookie("ecluse-demo") == value {
 			t.Error("the planted secret is in use")
@@ -80,9 +82,15 @@ func TestAPlantedSessionIsNotTheOneThatASignInYields(t *testing.T) {
 	}
 }
 
+// plant puts a cookie into a browser: that of a session together with the number of the browser that the
+// test is about, without which it counts nowhere.
 func (w *world) plant(browser *http.Client, name, value string) {
 	u, _ := url.Parse(w.server.URL)
-	browser.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
+	cookies := []*http.Cookie{{Name: name, Value: value, Path: "/"}}
+	if device := w.cookie("ecluse-demo-device"); name == "ecluse-demo" && device != "" {
+		cookies = append(cookies, &http.Cookie{Name: "ecluse-demo-device", Value: device, Path: "/"})
+	}
+	browser.Jar.SetCookies(u, cookies)
 }
 
 func TestTheDatabaseHoldsNoSecret(t *testing.T) {
@@ -261,7 +269,7 @@ func TestEverybodyAtOneDeskHasTheSameDevice(t *testing.T) {
 	w.post("/sign-out", nil)
 	w.get("/sign-in/proconnect?login_hint=" + bruno)
 	w.visit(w.newBrowser(), "/sign-in/proconnect?login_hint="+bruno)
-	if a, b, c := w.store.rows[0].Device, w.store.rows[1].Device, w.store.rows[2].Device; a != b || b == c || len(a) != 16 {
+	if a, b, c := w.store.rows[0].Device, w.store.rows[1].Device, w.store.rows[2].Device; a != b || b == c || len(a) != 32 {
 		t.Errorf("devices %q %q %q", a, b, c)
 	}
 }

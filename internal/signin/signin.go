@@ -29,6 +29,9 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/directory"
+
+	"github.com/go-webauthn/webauthn/webauthn"
 )
 
 // Defaults of Options.
@@ -40,6 +43,7 @@ const (
 
 // Sealer seals small secrets under a domain; *keys.Keys is one.
 type Sealer interface {
+	MAC(domain string, parts ...[]byte) []byte
 	Seal(domain string, plaintext, ad []byte) ([]byte, error)
 	Unseal(domain string, sealed, ad []byte) ([]byte, error)
 }
@@ -49,6 +53,8 @@ type Options struct {
 	// PublicURL is how browsers reach this instance: https://…, or http:// on loopback (the demo).
 	// Every address that signin makes starts with it, whatever a request says.
 	PublicURL string
+	// Name is what keys and applications show the installation as; "" = the host of PublicURL.
+	Name      string
 	Providers []Provider
 	Idle      time.Duration // 0 = DefaultIdle
 	Absolute  time.Duration // 0 = DefaultAbsolute
@@ -57,6 +63,9 @@ type Options struct {
 	Accounts  Accounts
 	Sealer    Sealer
 	Now       func() time.Time
+	// DeviceNow is the clock that people's own devices go by, which make codes; nil = Now. Only a demo,
+	// whose clock can be moved, has another.
+	DeviceNow func() time.Time
 	Log       *slog.Logger // nil = none; never sees a token, a claim or a name
 	// ClientIP is where a request comes from, for "my connections"; nil = the connection's peer. A node
 	// behind a reverse proxy that it trusts passes its own.
@@ -77,6 +86,9 @@ type Service struct {
 	accounts  Accounts
 	sealer    Sealer
 	now       func() time.Time
+	deviceNow func() time.Time
+	name      string
+	keys      *webauthn.WebAuthn // nil: the public address is a number
 	log       *slog.Logger
 	clientIP  func(*http.Request) netip.Addr
 }
@@ -94,7 +106,16 @@ func New(o Options) (*Service, error) {
 	s := &Service{
 		public: public, secure: public.Scheme == "https", providers: map[string]*provider{},
 		idle: orDefault(o.Idle, DefaultIdle), absolute: orDefault(o.Absolute, DefaultAbsolute),
-		store: o.Store, accounts: o.Accounts, sealer: o.Sealer, now: o.Now, log: o.Log, clientIP: o.ClientIP,
+		store: o.Store, accounts: o.Accounts, sealer: o.Sealer, now: o.Now, deviceNow: o.DeviceNow, name: o.Name, log: o.Log, clientIP: o.ClientIP,
+	}
+	if s.deviceNow == nil {
+		s.deviceNow = o.Now
+	}
+	if s.name == "" {
+		s.name = public.Hostname()
+	}
+	if s.keys, err = newKeys(public, s.name); err != nil {
+		return nil, err
 	}
 	if s.idle > s.absolute {
 		return nil, errors.New("signin: the idle limit is longer than the absolute one")
@@ -241,16 +262,29 @@ func Link(path string) string {
 	return "/sign-in?" + url.Values{"return": {path}}.Encode()
 }
 
+// StepUpLink is the address of the page that asks for an own factor and then leads to path.
+func StepUpLink(path string) string {
+	return "/second-factor?" + url.Values{"next": {localPath(path)}}.Encode()
+}
+
 // Caller is who asks, how strongly proven, in which session. The zero Caller is nobody.
 type Caller struct {
-	Account  ecluse.AccountID
+	Account  ecluse.AccountID // who is decided on
+	Client   ecluse.AccountID // the program that asks, for Account or for itself; 0 = a person asks
 	Session  ecluse.SessionID
 	Provider string // configured id
 	ACR      string
 	Assured  bool      // acr is in the provider's accepted list, as configured now
-	Strong   bool      // acr is in the provider's strong list, as configured now
+	Strong   bool      // assured, and acr is in the provider's strong list, or an own factor was proven within StepUpLife
 	SignedAt time.Time // last time the provider vouched for her
+	ProvenAt time.Time // last time that she proved an own factor in this session, zero = never
 	Device   string    // number of the browser: the same for everybody who uses it
 	Network  string    // prefix of the address that she signed in from
 	Locked   bool      // idle: show nothing but the lock
+}
+
+// Actor is the caller as the directory knows whoever acts. A program acts on persons only: nothing of the
+// directory takes it for assured.
+func (c Caller) Actor() directory.Actor {
+	return directory.Actor{Account: c.Account, Session: c.Session, Device: c.Device, Network: c.Network, Assured: c.Assured && c.Client == 0, Strong: c.Strong}
 }

@@ -32,7 +32,7 @@ func (s *Service) signOut(w http.ResponseWriter, r *http.Request, pages Pages) e
 		return err
 	}
 	if row != nil {
-		if _, err := s.store.RevokeSessions(r.Context(), row.Account, row.ID, s.now()); err != nil {
+		if err := s.store.RevokeSession(r.Context(), row.Account, row.ID, s.now()); err != nil {
 			return fmt.Errorf("end the session: %w", err)
 		}
 	}

@@ -53,10 +53,11 @@ var Tables = []*Table{
 	table("controllers", "id", "id code:t name:t dpo:t"),
 	table("registers", "id", "id code:t schema:t schema_digest:b keyset:b persons"),
 	table("register_controllers", "register_id, controller_id", "register_id controller_id role:t rule:t"),
-	table("organisations", "id", "id controller_id parent_id code:t kind:t siret:t name:t territory:t phone:t state:t"),
+	table("organisations", "id", "id controller_id parent_id code:t kind:t siret:t name:t territory:t phone:t headcount state:t"),
 	table("agreements", "id", "id organisation_id register_id code:t purposes:t fields territory:t limits:t starts ends state:t entry mac:b"),
 	table("accounts", "id", `id controller_id organisation_id site_id kind:t state:t idp:t sub:t email:t given_name:t usual_name:t
-		requested_by approved_by installed:o created starts ends active_at entry mac:b`),
+		requested_by approved_by installed:o created starts ends standin_ends entry mac:b active_at active_mac:b`),
+	table("identities", "idp, sub", "idp:t sub:t account_id since mac:b"),
 	table("memberships", "organisation_id, account_id", "organisation_id account_id"),
 	table("grants", "account_id, agreement_id, role", "account_id agreement_id role:t requested_by approved_by created ends entry mac:b"),
 	table("invitations", "secret_hash", "secret_hash:b account_id created ends used_at"),
@@ -64,8 +65,13 @@ var Tables = []*Table{
 		decided_by decided_at state:t expires session_id device:t network:t mac:b`),
 	table("raises", "id", "id account_id register_id made_by reason:t starts ends entry mac:b"),
 	table("observations", "register_id, controller_id", "register_id controller_id requested_by approved_by starts ends entry mac:b"),
-	table("sessions", "id", `id account_id secret_hash:b provider:t acr:t id_token:b device:t network:t created stepped_at idle_ends ends
-		revoked_at`),
+	table("sessions", "id", `id account_id secret_hash:b provider:t acr:t id_token:b device:t browser:t network:t invited:o created stepped_at
+		factor_at factor:t challenge:b client_id idle_ends ends revoked_at`),
+	table("client_keys", "id", `id account_id kind:t material:b requested_by approved_by granted created ends replaced_by revoked_at
+		last_used_at entry mac:b`),
+	table("delegations", "client_id, account_id", "client_id account_id created ends entry mac:b"),
+	table("factors", "id", "id account_id kind:t name:t state:t secret:b sign_count last_step session_id created used_at ended_at entry mac:b"),
+	table("tries", "account_id, device", "account_id device:t failures last_at"),
 	table("imports", "id", "id register_id digest:b position rows rejected started beat state:t"),
 	table("persons", "id", "id register_id ext:b territory:t seq last_n"),
 	table("records", "person_id, version", "person_id version digest:b sealed:b"),

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,10 +15,10 @@ import (
 
 const (
 	accountColumns = `id, controller_id, organisation_id, site_id, kind, state, idp, sub, email, given_name, usual_name,
-		requested_by, approved_by, installed, created, starts, ends, active_at, entry, mac`
+		requested_by, approved_by, installed, created, starts, ends, standin_ends, entry, mac, active_at, active_mac`
 	grantColumns        = `account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac`
 	agreementColumns    = `id, organisation_id, register_id, code, purposes, fields, territory, limits, starts, ends, state, entry, mac`
-	organisationColumns = `id, controller_id, parent_id, code, kind, siret, name, territory, phone, state`
+	organisationColumns = `id, controller_id, parent_id, code, kind, siret, name, territory, phone, headcount, state`
 	approvalColumns     = `id, controller_id, kind, organisation_id, subject_id, body, summary, requested_by, requester, requested_at,
 		decided_by, decided_at, state, expires, session_id, device, network, mac`
 	reviewColumns = `r.id, r.entry, r.at, r.controller_id, r.organisation_id, r.account_id, a.given_name || ' ' || a.usual_name,
@@ -41,7 +42,7 @@ var (
 	readControllers        = defineScan("read controllers", `SELECT id, code, name, dpo FROM controllers ORDER BY id`)
 	countActive            = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND state IN ('active', 'invited') AND (active_at >= $2 OR (installed AND created >= $2))`)
 	countCaseload          = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
-		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 GROUP BY register_id`)
+		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 AND organisation_id = $3 AND made_at >= $4 GROUP BY register_id`)
 	readApprovals         = define("read approvals", `SELECT `+strings.Replace(approvalColumns, "body", "''", 1)+` FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id`)
 	countApproved         = define("count approvals of an officer", `SELECT COUNT(*) FROM approvals WHERE decided_by = $1 AND decided_by <> 0 AND decided_at > $2 AND state = 'approved'`)
 	readApproval          = define("read approval", `SELECT `+approvalColumns+` FROM approvals WHERE id = $1`)
@@ -56,27 +57,33 @@ var (
 
 // Statements that change the directory, inside a locked transaction.
 var (
-	putOrganisation = define("put organisation", `INSERT INTO organisations (`+organisationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	putOrganisation = define("put organisation", `INSERT INTO organisations (`+organisationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		ON CONFLICT (id) DO UPDATE SET parent_id = excluded.parent_id, kind = excluded.kind, siret = excluded.siret, name = excluded.name,
-		territory = excluded.territory, phone = excluded.phone, state = excluded.state`)
+		territory = excluded.territory, phone = excluded.phone, headcount = excluded.headcount, state = excluded.state`)
 	putAgreement = define("put agreement", `INSERT INTO agreements (`+agreementColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (id) DO UPDATE SET purposes = excluded.purposes, fields = excluded.fields, territory = excluded.territory,
 		limits = excluded.limits, starts = excluded.starts, ends = excluded.ends, state = excluded.state, entry = excluded.entry, mac = excluded.mac`)
-	putAccount = define("put account", `INSERT INTO accounts (`+accountColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-		ON CONFLICT (id) DO UPDATE SET organisation_id = excluded.organisation_id, site_id = excluded.site_id, state = excluded.state,
-		idp = excluded.idp, sub = excluded.sub, given_name = excluded.given_name, usual_name = excluded.usual_name,
-		starts = excluded.starts, ends = excluded.ends, entry = excluded.entry, mac = excluded.mac`)
-	putGrant = define("put grant", `INSERT INTO grants (account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id, agreement_id, role) DO UPDATE SET requested_by = excluded.requested_by,
-		approved_by = excluded.approved_by, created = excluded.created, ends = excluded.ends, entry = excluded.entry, mac = excluded.mac`)
+	putAccounts = defineBulk("put accounts", `INSERT INTO accounts (`+accountColumns+`) VALUES %s
+		ON CONFLICT (id) DO UPDATE SET organisation_id = excluded.organisation_id, site_id = excluded.site_id, kind = excluded.kind, state = excluded.state,
+		idp = excluded.idp, sub = excluded.sub, email = excluded.email, given_name = excluded.given_name, usual_name = excluded.usual_name,
+		requested_by = excluded.requested_by, approved_by = excluded.approved_by, installed = excluded.installed, created = excluded.created,
+		starts = excluded.starts, ends = excluded.ends, standin_ends = excluded.standin_ends, entry = excluded.entry, mac = excluded.mac`,
+		"(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", 0)
+	putActivity = define("put activity", `UPDATE accounts SET active_at = $2, active_mac = $3 WHERE id = $1 AND active_at < $2`)
+	putGrants   = defineBulk("put grants", `INSERT INTO grants (account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac)
+		VALUES %s ON CONFLICT (account_id, agreement_id, role) DO UPDATE SET requested_by = excluded.requested_by,
+		approved_by = excluded.approved_by, created = excluded.created, ends = excluded.ends, entry = excluded.entry, mac = excluded.mac`,
+		"(?,?,?,?,?,?,?,?,?)", 0)
+	insertIdentities = defineBulk("insert identities", `INSERT INTO identities (idp, sub, account_id, since, mac) VALUES %s ON CONFLICT (idp, sub) DO NOTHING`, "(?,?,?,?,?)", 0)
+	readIdentities   = defineBulk("read identities", `SELECT i.idp, i.sub, i.account_id, i.since, i.mac FROM (VALUES %s) v
+		JOIN identities i ON i.idp = v.column1 AND i.sub = v.column2`, "(CAST(? AS TEXT),CAST(? AS TEXT))", 0)
 	insertApproval = define("insert approval", `INSERT INTO approvals (`+approvalColumns+`) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, 0, 0, 'pending', $10, $11, $12, $13, $14)`)
 	decideApproval = define("decide approval", `UPDATE approvals SET decided_by = $2, decided_at = $3, state = $4
 		WHERE id = $1 AND state = 'pending' AND requested_by <> $2 AND expires > $3`)
-	linksApplied     = define("links applied", `UPDATE approvals SET subject_id = $2 WHERE id = $1`)
-	insertInvitation = define("insert invitation", `INSERT INTO invitations (secret_hash, account_id, created, ends, used_at) VALUES ($1, $2, $3, $4, 0)`)
-	useInvitation    = define("use invitation", `UPDATE invitations SET used_at = $2 WHERE secret_hash = $1 AND used_at = 0`)
-	insertLinks      = defineBulk("insert links", `INSERT INTO links (id, register_id, person_id, account_id, site_id, organisation_id, kind,
+	linksApplied      = define("links applied", `UPDATE approvals SET subject_id = $2 WHERE id = $1`)
+	insertInvitations = defineBulk("insert invitations", `INSERT INTO invitations (secret_hash, account_id, created, ends, used_at) VALUES %s`, "(?,?,?,?,0)", 0)
+	useInvitation     = define("use invitation", `UPDATE invitations SET used_at = $2 WHERE secret_hash = $1 AND used_at = 0`)
+	insertLinks       = defineBulk("insert links", `INSERT INTO links (id, register_id, person_id, account_id, site_id, organisation_id, kind,
 		made_by, made_at, entry, starts, ends, mac) VALUES %s`, "(?,?,?,?,?,?,?,?,?,?,?,?,?)", 0)
 	linksMade    = define("links made", `SELECT COUNT(*) FROM links WHERE made_by = $1 AND made_by <> 0 AND made_at > $3 AND account_id = $2`)
 	decideReview = define("decide review", `UPDATE reviews SET decided_by = $2, decided_at = $3, state = $4 WHERE id = $1 AND state = 'pending'`)
@@ -93,10 +100,11 @@ type scanner interface{ Scan(...any) error }
 func scanAccount(s scanner) (directory.Account, error) {
 	var a directory.Account
 	var sub sql.NullString
-	var created, starts, ends, active int64
+	var created, starts, ends, standin, active int64
 	err := s.Scan(&a.ID, &a.Controller, &a.Organisation, &a.Site, &a.Kind, &a.State, &a.IDP, &sub, &a.Email, &a.GivenName, &a.UsualName,
-		&a.RequestedBy, &a.ApprovedBy, &a.Installed, &created, &starts, &ends, &active, &a.Entry, &a.MAC)
-	a.Sub, a.Created, a.Starts, a.Ends, a.ActiveAt = sub.String, fromMicros(created), fromMicros(starts), fromMicros(ends), fromMicros(active)
+		&a.RequestedBy, &a.ApprovedBy, &a.Installed, &created, &starts, &ends, &standin, &a.Entry, &a.MAC, &active, &a.ActiveMAC)
+	a.Sub, a.Created, a.Starts, a.Ends, a.StandInEnds = sub.String, fromMicros(created), fromMicros(starts), fromMicros(ends), fromMicros(standin)
+	a.ActiveAt = fromMicros(active)
 	return a, err
 }
 
@@ -177,7 +185,7 @@ func (db *DB) AllAgreements(ctx context.Context, c ecluse.ControllerID) ([]direc
 
 func scanOrganisation(s scanner) (directory.Organisation, error) {
 	var o directory.Organisation
-	err := s.Scan(&o.ID, &o.Controller, &o.Parent, &o.Code, &o.Kind, &o.SIRET, &o.Name, &o.Territory, &o.Phone, &o.State)
+	err := s.Scan(&o.ID, &o.Controller, &o.Parent, &o.Code, &o.Kind, &o.SIRET, &o.Name, &o.Territory, &o.Phone, &o.Headcount, &o.State)
 	return o, err
 }
 
@@ -213,7 +221,7 @@ func (db *DB) ActiveAccounts(ctx context.Context, o ecluse.OrganisationID, since
 }
 
 // Caseload counts the persons of the links that explain an account's accesses, by register.
-func (db *DB) Caseload(ctx context.Context, a ecluse.AccountID, at time.Time) (map[ecluse.RegisterID]int, error) {
+func (db *DB) Caseload(ctx context.Context, a directory.Account, at time.Time) (map[ecluse.RegisterID]int, error) {
 	out := map[ecluse.RegisterID]int{}
 	err := db.query(ctx, countCaseload, func(rows *sql.Rows) error {
 		var r ecluse.RegisterID
@@ -221,7 +229,7 @@ func (db *DB) Caseload(ctx context.Context, a ecluse.AccountID, at time.Time) (m
 		err := rows.Scan(&r, &n)
 		out[r] = n
 		return err
-	}, int64(a), micros(at))
+	}, int64(a.ID), micros(at), int64(a.Organisation), micros(a.Starts))
 	return out, err
 }
 
@@ -295,7 +303,8 @@ func (db *DB) Invitations(ctx context.Context, c ecluse.ControllerID) ([]directo
 
 // PutOrganisation writes an organisation or site, new or changed.
 func (t *Tx) PutOrganisation(ctx context.Context, o directory.Organisation) error {
-	return t.exec(ctx, putOrganisation, int64(o.ID), int64(o.Controller), int64(o.Parent), o.Code, o.Kind, o.SIRET, o.Name, o.Territory, o.Phone, o.State)
+	return t.exec(ctx, putOrganisation, int64(o.ID), int64(o.Controller), int64(o.Parent), o.Code, o.Kind, o.SIRET, o.Name, o.Territory, o.Phone,
+		o.Headcount, o.State)
 }
 
 // PutAgreement writes an agreement, new or changed.
@@ -304,26 +313,97 @@ func (t *Tx) PutAgreement(ctx context.Context, a directory.Agreement) error {
 		a.Territory, a.Limits, micros(a.Starts), micros(a.Ends), a.State, int64(a.Entry), a.MAC)
 }
 
-// PutAccount writes an account, new or changed, and remembers that it was of its organisation.
-func (t *Tx) PutAccount(ctx context.Context, a directory.Account) error {
-	var sub any
-	if a.Sub != "" {
-		sub = a.Sub
-	}
-	if a.Organisation != 0 {
-		if err := t.exec(ctx, putMembership, int64(a.Organisation), int64(a.ID)); err != nil {
+// putRows writes rows, each as the arguments of its tuple, in as few statements as there may be.
+func putRows[T any](ctx context.Context, t *Tx, b *bulk, rows []T, arguments func(T) []any) error {
+	for some := range slices.Chunk(rows, rowsAtOnce) {
+		args := make([]any, 0, b.width*len(some))
+		for _, r := range some {
+			args = append(args, arguments(r)...)
+		}
+		if err := t.bulkExec(ctx, b, len(some), args); err != nil {
 			return err
 		}
 	}
-	return t.exec(ctx, putAccount, int64(a.ID), int64(a.Controller), int64(a.Organisation), int64(a.Site), a.Kind, a.State, a.IDP, sub,
-		a.Email, a.GivenName, a.UsualName, int64(a.RequestedBy), int64(a.ApprovedBy), a.Installed, micros(a.Created), micros(a.Starts),
-		micros(a.Ends), micros(a.ActiveAt), int64(a.Entry), a.MAC)
+	return nil
 }
 
-// PutGrant writes a grant, new or changed.
-func (t *Tx) PutGrant(ctx context.Context, g directory.Grant) error {
-	return t.exec(ctx, putGrant, int64(g.Account), int64(g.Agreement), string(g.Role), int64(g.RequestedBy), int64(g.ApprovedBy),
-		micros(g.Created), micros(g.Ends), int64(g.Entry), g.MAC)
+// PutAccounts writes accounts, new or changed, and remembers that they were of their organisations. Of one
+// that is there it leaves the last sign-in as it is (PutActivity).
+func (t *Tx) PutAccounts(ctx context.Context, accounts ...directory.Account) error {
+	err := putRows(ctx, t, putAccounts, accounts, func(a directory.Account) []any {
+		return []any{
+			int64(a.ID), int64(a.Controller), int64(a.Organisation), int64(a.Site), a.Kind, a.State, a.IDP, sql.NullString{String: a.Sub, Valid: a.Sub != ""},
+			a.Email, a.GivenName, a.UsualName, int64(a.RequestedBy), int64(a.ApprovedBy), a.Installed, micros(a.Created), micros(a.Starts),
+			micros(a.Ends), micros(a.StandInEnds), int64(a.Entry), a.MAC, micros(a.ActiveAt), blob(a.ActiveMAC),
+		}
+	})
+	if err != nil {
+		return err
+	}
+	members := slices.DeleteFunc(slices.Clone(accounts), func(a directory.Account) bool { return a.Organisation == 0 })
+	return putRows(ctx, t, putMemberships, members, func(a directory.Account) []any { return []any{int64(a.Organisation), int64(a.ID)} })
+}
+
+// blob is never NULL.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// PutActivity writes down that an account was signed in with, or opened again; never backwards.
+func (t *Tx) PutActivity(ctx context.Context, a ecluse.AccountID, at time.Time, mac []byte) error {
+	return t.exec(ctx, putActivity, int64(a), micros(at), mac)
+}
+
+// PutGrants writes grants, new or changed.
+func (t *Tx) PutGrants(ctx context.Context, grants ...directory.Grant) error {
+	return putRows(ctx, t, putGrants, grants, func(g directory.Grant) []any {
+		return []any{
+			int64(g.Account), int64(g.Agreement), string(g.Role), int64(g.RequestedBy), int64(g.ApprovedBy), micros(g.Created), micros(g.Ends), int64(g.Entry), g.MAC,
+		}
+	})
+}
+
+// Bindings are those of the subjects that were ever bound to an account.
+func (db *DB) Bindings(ctx context.Context, subjects []directory.Subject) ([]directory.Binding, error) {
+	return bindings(ctx, db, db.engine, subjects)
+}
+
+// Bindings are the same, with what the transaction wrote itself.
+func (t *Tx) Bindings(ctx context.Context, subjects []directory.Subject) ([]directory.Binding, error) {
+	return bindings(ctx, t, t.db.engine, subjects)
+}
+
+func bindings(ctx context.Context, from reading, e engine, subjects []directory.Subject) (all []directory.Binding, err error) {
+	for some := range slices.Chunk(subjects, rowsAtOnce) {
+		var args []any
+		for _, s := range some {
+			args = append(args, s.IDP, s.Sub)
+		}
+		found, err := list(ctx, from, readIdentities.of(e, len(some)), scanBinding, args...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func scanBinding(s scanner) (directory.Binding, error) {
+	var b directory.Binding
+	var since int64
+	err := s.Scan(&b.IDP, &b.Sub, &b.Account, &since, &b.MAC)
+	b.Since = fromMicros(since)
+	return b, err
+}
+
+// InsertBindings remembers which accounts identities were bound to; the first one stays.
+func (t *Tx) InsertBindings(ctx context.Context, bindings ...directory.Binding) error {
+	return putRows(ctx, t, insertIdentities, bindings, func(b directory.Binding) []any {
+		return []any{b.IDP, b.Sub, int64(b.Account), micros(b.Since), b.MAC}
+	})
 }
 
 // InsertApproval writes a pending request.
@@ -349,9 +429,11 @@ func (t *Tx) LinksApplied(ctx context.Context, id ecluse.ApprovalID, count int) 
 	return t.execOne(ctx, linksApplied, int64(id), count)
 }
 
-// InsertInvitation writes an invitation.
-func (t *Tx) InsertInvitation(ctx context.Context, i directory.Invitation) error {
-	return t.exec(ctx, insertInvitation, i.Hash, int64(i.Account), micros(i.Created), micros(i.Ends))
+// InsertInvitations writes invitations.
+func (t *Tx) InsertInvitations(ctx context.Context, invitations ...directory.Invitation) error {
+	return putRows(ctx, t, insertInvitations, invitations, func(i directory.Invitation) []any {
+		return []any{i.Hash, int64(i.Account), micros(i.Created), micros(i.Ends)}
+	})
 }
 
 // Invitation reads an invitation by the hash of its token: directory.ErrInvitationUnknown.

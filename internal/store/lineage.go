@@ -29,8 +29,8 @@ var (
 	raisesBy = defineBulk("raises made by accounts", `SELECT `+prefixed("r", raiseColumns)+` FROM (VALUES %s) v
 		JOIN raises r ON r.made_by = v.column1 AND r.starts >= $1 ORDER BY r.id LIMIT $2`, "(CAST(? AS BIGINT))", 2)
 
-	putMembership = define("put membership", `INSERT INTO memberships (organisation_id, account_id) VALUES ($1, $2)
-		ON CONFLICT (organisation_id, account_id) DO NOTHING`)
+	putMemberships = defineBulk("put memberships", `INSERT INTO memberships (organisation_id, account_id) VALUES %s
+		ON CONFLICT (organisation_id, account_id) DO NOTHING`, "(?,?)", 0)
 )
 
 const linkColumns = `id, register_id, person_id, account_id, site_id, organisation_id, kind, made_by, made_at, entry, starts, ends, mac`

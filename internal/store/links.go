@@ -18,7 +18,8 @@ var (
 		FROM links l WHERE l.person_id IN (%s)`, "?", 0)
 	ownPersons = define("own persons", `SELECT DISTINCT person_id FROM links
 		WHERE account_id = $1 AND register_id = $2 AND person_id > $3 AND starts <= $4 AND ends > $4 AND made_by <> $1
-		ORDER BY person_id LIMIT $5`)
+		AND organisation_id = $6 AND made_at >= $7 ORDER BY person_id LIMIT $5`)
+	linksFor  = define("links for account", `SELECT `+linkColumns+` FROM links WHERE account_id = $1 ORDER BY id`)
 	readMeter = define("read meter", `SELECT holder_id, register_id, seq, last_n, state, mac FROM meters WHERE holder_id = $1 AND register_id = $2`)
 )
 
@@ -50,12 +51,18 @@ func scanLink(s scanner) (directory.Link, error) {
 	return l, err
 }
 
-// OwnPersons are the persons with a running link of an account that it did not make itself, by number.
-func (db *DB) OwnPersons(ctx context.Context, a ecluse.AccountID, r ecluse.RegisterID, at time.Time, after ecluse.PersonID, limit int) ([]ecluse.PersonID, error) {
+// OwnPersons are the persons with a running link that entrusts them to an account and that it did not make
+// itself, by number.
+func (db *DB) OwnPersons(ctx context.Context, a directory.Account, r ecluse.RegisterID, at time.Time, after ecluse.PersonID, limit int) ([]ecluse.PersonID, error) {
 	return list(ctx, db, ownPersons, func(s scanner) (ecluse.PersonID, error) {
 		var p ecluse.PersonID
 		return p, s.Scan(&p)
-	}, int64(a), int64(r), int64(after), micros(at), limit)
+	}, int64(a.ID), int64(r), int64(after), micros(at), limit, int64(a.Organisation), micros(a.Starts))
+}
+
+// LinksFor are the links that are for an account, ended ones included.
+func (t *Tx) LinksFor(ctx context.Context, a ecluse.AccountID) ([]directory.Link, error) {
+	return list(ctx, t, linksFor, scanLink, int64(a))
 }
 
 // Meter is a holder's meter in a register; the zero row if it has none.

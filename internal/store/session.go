@@ -4,36 +4,35 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 	"time"
 
 	"ecluse"
 	"ecluse/internal/ledger"
+	"ecluse/internal/notice"
 	"ecluse/internal/signin"
 )
 
 var _ signin.Store = (*DB)(nil)
 
-const sessionColumns = `id, account_id, secret_hash, provider, acr, id_token, device, network, created, stepped_at, idle_ends, ends, revoked_at`
+const sessionColumns = `id, account_id, secret_hash, provider, acr, id_token, device, browser, network, invited, created, stepped_at,
+	factor_at, factor, challenge, idle_ends, ends, revoked_at`
 
 // Statements of sessions. A secret's hash is taken once: that is what makes a sign-in serve once.
 var (
 	sessionsByHash = defineBulk("sessions by hash", `SELECT `+sessionColumns+` FROM sessions WHERE secret_hash IN (%s)`, "?", 0)
 	startSession   = define("start session", `INSERT INTO sessions (`+sessionColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0) ON CONFLICT (secret_hash) DO NOTHING`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, '', $13, $14, $15, 0) ON CONFLICT (secret_hash) DO NOTHING`)
 	resumeSession = define("resume session", `UPDATE sessions SET secret_hash = $3, provider = $4, acr = $5, id_token = $6, device = $7,
-		network = $8, stepped_at = $9, idle_ends = $10
-		WHERE id = $1 AND account_id = $2 AND revoked_at = 0 AND ends > $9
+		browser = $8, network = $9, stepped_at = $10, factor_at = 0, factor = '', challenge = $11, idle_ends = $12
+		WHERE id = $1 AND account_id = $2 AND revoked_at = 0 AND ends > $10
 		AND NOT EXISTS (SELECT 1 FROM sessions taken WHERE taken.secret_hash = $3)`)
 	touchSession = define("touch session", `UPDATE sessions SET idle_ends = $2
 		WHERE id = $1 AND revoked_at = 0 AND idle_ends > $3 AND ends > $3 AND idle_ends < $2`)
 	revokeSession = define("revoke session", `UPDATE sessions SET revoked_at = $3
 		WHERE id = $1 AND account_id = $2 AND revoked_at = 0 AND ends > $3`)
 	replaceSession  = define("replace session", `UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at = 0`)
-	revokeSessions  = define("revoke sessions", `UPDATE sessions SET revoked_at = $2 WHERE account_id = $1 AND revoked_at = 0 AND ends > $2`)
-	accountSessions = define("account sessions", `SELECT `+sessionColumns+` FROM sessions WHERE account_id = $1
+	accountSessions = define("account sessions", `SELECT `+sessionColumns+` FROM sessions WHERE account_id = $1 AND client_id = 0
 		ORDER BY created DESC LIMIT $2`)
-	signedIn = define("account signed in", `UPDATE accounts SET active_at = $2 WHERE id = $1 AND active_at < $2`)
 )
 
 // SessionByHash implements signin.Store.
@@ -74,28 +73,27 @@ func (db *DB) AccountSessions(ctx context.Context, account ecluse.AccountID, lim
 	return all, err
 }
 
-// scanSession reads sessionColumns. The column device is the browser's number, a space and its family.
+// scanSession reads sessionColumns.
 func scanSession(rows *sql.Rows, s *signin.Session) error {
-	var device string
-	var created, stepped, idle, ends, revoked int64
-	err := rows.Scan(&s.ID, &s.Account, &s.Hash, &s.Provider, &s.ACR, &s.IDToken, &device, &s.Network, &created, &stepped, &idle, &ends, &revoked)
-	s.Device, s.Browser, _ = strings.Cut(device, " ")
-	s.Created, s.SteppedAt, s.IdleEnds = fromMicros(created), fromMicros(stepped), fromMicros(idle)
+	var created, stepped, factor, idle, ends, revoked int64
+	err := rows.Scan(&s.ID, &s.Account, &s.Hash, &s.Provider, &s.ACR, &s.IDToken, &s.Device, &s.Browser, &s.Network, &s.Invited, &created, &stepped,
+		&factor, &s.Factor, &s.Challenge, &idle, &ends, &revoked)
+	s.Created, s.SteppedAt, s.FactorAt, s.IdleEnds = fromMicros(created), fromMicros(stepped), fromMicros(factor), fromMicros(idle)
 	s.Ends, s.RevokedAt = fromMicros(ends), fromMicros(revoked)
 	return err
 }
 
-// SaveSession implements signin.Store. Its first statement touches the row of heads, hence holds the
-// lock that whoever writes accounts holds.
-func (db *DB) SaveSession(ctx context.Context, s signin.Session, replaces ecluse.SessionID) (ecluse.SessionID, error) {
+// SaveSession implements signin.Store. It holds the head lock, as whoever writes accounts or notices
+// does, and leaves ledger time as it is: a sign-in admits nothing.
+func (db *DB) SaveSession(ctx context.Context, s signin.Session, replaces ecluse.SessionID, tell ...notice.Notice) (ecluse.SessionID, error) {
 	id := s.ID
-	err := db.short(ctx, func(t *Tx) error {
-		var first int64
-		if err := t.row(ctx, allotIDs, []any{1}, &first); err != nil {
+	err := db.Locked(ctx, time.Time{}, func(locked ledger.Tx) error {
+		t, err := own(locked)
+		if err != nil {
 			return err
 		}
-		if s.ID == 0 {
-			id = ecluse.SessionID(first)
+		if id = s.ID; id == 0 {
+			id = ecluse.SessionID(t.Allot(1))
 		}
 		if err := t.putSession(ctx, s, id); err != nil {
 			return err
@@ -105,7 +103,13 @@ func (db *DB) SaveSession(ctx context.Context, s signin.Session, replaces ecluse
 				return err
 			}
 		}
-		return t.exec(ctx, signedIn, int64(s.Account), micros(s.SteppedAt))
+		for i := range tell {
+			tell[i].Subject = int64(id)
+		}
+		if err := t.InsertNotices(ctx, tell); err != nil {
+			return err
+		}
+		return t.PutActivity(ctx, s.Account, s.SteppedAt, s.Activity)
 	})
 	if err != nil {
 		return 0, busyOr("save session", err)
@@ -115,17 +119,16 @@ func (db *DB) SaveSession(ctx context.Context, s signin.Session, replaces ecluse
 
 // putSession inserts s as id, or lets it go on under its new hash.
 func (t *Tx) putSession(ctx context.Context, s signin.Session, id ecluse.SessionID) error {
-	device := s.Device + " " + s.Browser
 	if s.ID == 0 {
-		err := t.execOne(ctx, startSession, int64(id), int64(s.Account), s.Hash, s.Provider, s.ACR, s.IDToken, device, s.Network,
-			micros(s.Created), micros(s.SteppedAt), micros(s.IdleEnds), micros(s.Ends))
+		err := t.execOne(ctx, startSession, int64(id), int64(s.Account), s.Hash, s.Provider, s.ACR, s.IDToken, s.Device, s.Browser, s.Network,
+			s.Invited, micros(s.Created), micros(s.SteppedAt), []byte{}, micros(s.IdleEnds), micros(s.Ends))
 		if errors.Is(err, errNotOne) {
 			return signin.ErrReplayed
 		}
 		return err
 	}
-	err := t.execOne(ctx, resumeSession, int64(id), int64(s.Account), s.Hash, s.Provider, s.ACR, s.IDToken, device, s.Network,
-		micros(s.SteppedAt), micros(s.IdleEnds))
+	err := t.execOne(ctx, resumeSession, int64(id), int64(s.Account), s.Hash, s.Provider, s.ACR, s.IDToken, s.Device, s.Browser, s.Network,
+		micros(s.SteppedAt), []byte{}, micros(s.IdleEnds))
 	if !errors.Is(err, errNotOne) {
 		return err
 	}
@@ -145,30 +148,12 @@ func (db *DB) TouchSession(ctx context.Context, id ecluse.SessionID, now, idleEn
 	return nil
 }
 
-// RevokeSessions implements signin.Store. All of an account's sessions end under the head lock: no
-// entry that is numbered afterwards comes from one of them unless it was asked for before.
-func (db *DB) RevokeSessions(ctx context.Context, account ecluse.AccountID, session ecluse.SessionID, now time.Time) (int, error) {
-	var n int64
-	revoke := func(t *Tx) error {
-		s, args := revokeSessions, []any{int64(account), micros(now)}
-		if session != 0 {
-			s, args = revokeSession, []any{int64(session), int64(account), micros(now)}
-		}
-		result, err := t.result(ctx, s, args)
-		if err != nil {
-			return err
-		}
-		n, err = result.RowsAffected()
-		return err
-	}
-	var err error
-	if session != 0 {
-		err = db.short(ctx, revoke)
-	} else {
-		err = db.Locked(ctx, now, func(tx ledger.Tx) error { return revoke(tx.(*Tx)) })
-	}
+// RevokeSession implements signin.Store: a sign-out, without the head lock. Whoever ends somebody's
+// sessions uses EndSessions.
+func (db *DB) RevokeSession(ctx context.Context, account ecluse.AccountID, session ecluse.SessionID, now time.Time) error {
+	err := db.short(ctx, func(t *Tx) error { return t.exec(ctx, revokeSession, int64(session), int64(account), micros(now)) })
 	if err != nil {
-		return 0, busyOr("revoke sessions", err)
+		return busyOr("revoke session", err)
 	}
-	return int(n), nil
+	return nil
 }

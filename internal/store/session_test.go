@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ecluse"
+	"ecluse/internal/ledger"
 	"ecluse/internal/signin"
 	"ecluse/internal/store"
 	"ecluse/internal/store/storetest"
@@ -204,7 +205,7 @@ func TestUseMovesTheIdleLimitOfALivingSession(t *testing.T) {
 		d.is(s)
 		touch(s.IdleEnds, s.IdleEnds.Add(time.Hour)) // never out of the lock
 		d.is(s)
-		if _, err := d.db.RevokeSessions(d.t.Context(), 7, s.ID, d.at); err != nil {
+		if err := d.db.RevokeSession(d.t.Context(), 7, s.ID, d.at); err != nil {
 			d.t.Fatal(err)
 		}
 		touch(d.at.Add(time.Minute), d.at.Add(time.Hour)) // never out of an end
@@ -213,27 +214,43 @@ func TestUseMovesTheIdleLimitOfALivingSession(t *testing.T) {
 	})
 }
 
-func TestSessionsEndOneByOneOrAllOfAnAccount(t *testing.T) {
+func TestSessionsEndOneByOneOrAllOthersOfAnAccount(t *testing.T) {
 	eachDesk(t, func(d *desk) {
 		var all []signin.Session
-		for i := range 4 {
+		for i := range 5 {
 			all = append(all, d.save(d.session(7, fmt.Sprint(i)), 0))
 		}
 		other := d.save(d.session(8, "other"), 0)
 		for _, c := range []struct {
-			account ecluse.AccountID
-			session ecluse.SessionID
-			at      time.Time
-			want    int
+			account      ecluse.AccountID
+			session, but ecluse.SessionID
+			at           time.Time
+			want         int
 		}{
-			{8, all[0].ID, d.at, 0}, {7, all[0].ID, d.at, 1}, {7, all[0].ID, d.at, 0}, {7, 0, d.at.Add(time.Hour), 3}, {7, 0, d.at, 0}, {9, 0, d.at, 0}, {8, other.ID, other.Ends, 0},
+			{8, all[0].ID, 0, d.at, 0}, {7, all[0].ID, 0, d.at, 1}, {7, all[0].ID, 0, d.at, 0}, {7, 0, all[1].ID, d.at.Add(time.Hour), 3},
+			{7, 0, 0, d.at, 1}, {7, 0, 0, d.at, 0}, {9, 0, 0, d.at, 0}, {8, other.ID, 0, other.Ends, 0},
 		} {
-			n, err := d.db.RevokeSessions(d.t.Context(), c.account, c.session, c.at)
+			n := 0
+			err := d.db.Locked(d.t.Context(), d.at, func(locked ledger.Tx) (err error) {
+				if tx := locked.(*store.Tx); c.session != 0 {
+					n, err = tx.EndSession(d.t.Context(), c.account, c.session, c.at)
+				} else {
+					n, err = tx.EndOtherSessions(d.t.Context(), c.account, c.but, c.at)
+				}
+				return err
+			})
 			if err != nil || n != c.want {
 				d.t.Errorf("%d/%d: ended %d, want %d, %v", c.account, c.session, n, c.want, err)
 			}
 		}
 		d.is(other)
+		ended, err := d.db.EndedSessions(d.t.Context(), 7, d.at.Add(-time.Hour))
+		if err != nil || len(ended) != len(all) {
+			d.t.Errorf("%v %v", ended, err)
+		}
+		if ended, err = d.db.EndedSessions(d.t.Context(), 7, d.at); err != nil || len(ended) != 0 {
+			d.t.Errorf("sessions of long ago: %v %v", ended, err)
+		}
 	})
 }
 

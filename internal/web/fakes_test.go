@@ -93,7 +93,7 @@ func (f *fakeRooms) Connections(context.Context, signin.Caller, int) ([]signin.C
 	return f.connections, nil
 }
 
-func (f *fakeRooms) Revoke(_ context.Context, _ ecluse.AccountID, id ecluse.SessionID) (bool, error) {
+func (f *fakeRooms) Revoke(_ context.Context, _ signin.Caller, id ecluse.SessionID) (bool, error) {
 	f.revoked = id
 	return true, nil
 }
@@ -164,6 +164,13 @@ func (f *fakeRooms) Approval(_ context.Context, _ directory.Actor, id ecluse.App
 func (f *fakeRooms) Decide(_ context.Context, _ directory.Actor, id ecluse.ApprovalID, approve bool) error {
 	f.decided = fmt.Sprint("approval ", id, map[bool]string{true: " approved", false: " refused"}[approve])
 	return f.decideErr
+}
+
+func (f *fakeRooms) Owner(_ context.Context, id ecluse.AccountID) (directory.Account, error) {
+	if f.standing.Account.ID != id {
+		return directory.Account{}, directory.ErrUnknownAccount
+	}
+	return f.standing.Account, nil
 }
 
 func (f *fakeRooms) Disclose(_ context.Context, r gate.Request) (gate.Outcome, error) {

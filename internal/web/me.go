@@ -116,7 +116,7 @@ func (s *Site) revokeSession(q *query) (answer, error) {
 	}
 	for _, c := range all {
 		if sessionStamp(c) == q.PathValue("key") {
-			if _, err := s.rooms.Sessions.Revoke(q.Context(), q.caller.Account, c.Session); err != nil {
+			if _, err := s.rooms.Sessions.Revoke(q.Context(), q.caller, c.Session); err != nil {
 				return answer{}, err
 			}
 			return redirect("/me?done=revoked")

@@ -31,7 +31,7 @@ type Sessions interface {
 	KeepDraft(w http.ResponseWriter, r *http.Request, path string, values url.Values) error
 	Draft(w http.ResponseWriter, r *http.Request, c signin.Caller, path string) (url.Values, bool)
 	Connections(ctx context.Context, c signin.Caller, limit int) ([]signin.Connection, error)
-	Revoke(ctx context.Context, account ecluse.AccountID, session ecluse.SessionID) (bool, error)
+	Revoke(ctx context.Context, c signin.Caller, session ecluse.SessionID) (bool, error)
 }
 
 // Gate is the lock; *gate.Gate is one.

@@ -52,6 +52,7 @@ CREATE TABLE organisations (
     name          TEXT   NOT NULL,
     territory     TEXT   NOT NULL,
     phone         TEXT   NOT NULL,         -- whom an agent calls
+    headcount     BIGINT NOT NULL,         -- how many work there, 0 = unknown: what accounts are compared with
     state         TEXT   NOT NULL,         -- active, ended
     UNIQUE (controller_id, code)
 );
@@ -91,14 +92,25 @@ CREATE TABLE accounts (
     created         BIGINT NOT NULL,
     starts          BIGINT NOT NULL,
     ends            BIGINT NOT NULL,       -- 0 = no end date
-    active_at       BIGINT NOT NULL,       -- last sign-in
+    standin_ends    BIGINT NOT NULL,       -- a replacement lapses then unless it is confirmed; 0 = no replacement
     entry           BIGINT NOT NULL,
-    mac             BYTEA  NOT NULL,
+    mac             BYTEA  NOT NULL,       -- covers all columns before it
+    active_at       BIGINT NOT NULL,       -- last sign-in, or when it was opened again
+    active_mac      BYTEA  NOT NULL,       -- covers id and active_at
     CHECK (requested_by = 0 OR requested_by <> approved_by)
 );
 CREATE UNIQUE INDEX accounts_identity ON accounts (idp, sub) WHERE sub IS NOT NULL;
 CREATE INDEX accounts_organisation ON accounts (organisation_id, state);
 CREATE INDEX accounts_email ON accounts (email);
+
+CREATE TABLE identities (                  -- every identity that an account was ever bound to: its meters follow it
+    idp        TEXT   NOT NULL,
+    sub        TEXT   NOT NULL,
+    account_id BIGINT NOT NULL REFERENCES accounts (id),
+    since      BIGINT NOT NULL,
+    mac        BYTEA  NOT NULL,
+    PRIMARY KEY (idp, sub)
+);
 
 CREATE TABLE grants (
     account_id   BIGINT NOT NULL REFERENCES accounts (id),
@@ -179,10 +191,16 @@ CREATE TABLE sessions (
     provider     TEXT   NOT NULL,
     acr          TEXT   NOT NULL,
     id_token     BYTEA  NOT NULL,          -- sealed; id_token_hint of the federation's logout
-    device       TEXT   NOT NULL,          -- browser family, for "my connections"
+    device       TEXT   NOT NULL,          -- number of the browser: the cookie counts there only
+    browser      TEXT   NOT NULL,          -- its family, for "my connections"
     network      TEXT   NOT NULL,          -- address prefix, for "my connections"
+    invited      BOOLEAN NOT NULL,         -- begun by an invitation: the account's first
     created      BIGINT NOT NULL,
-    stepped_at   BIGINT NOT NULL,
+    stepped_at   BIGINT NOT NULL,          -- last time the provider vouched
+    factor_at    BIGINT NOT NULL,          -- last time an own factor was proven in it, 0 = never
+    factor       TEXT   NOT NULL,          -- its kind: key, code
+    challenge    BYTEA  NOT NULL,          -- sealed; what a factor has to answer, taken once
+    client_id    BIGINT NOT NULL DEFAULT 0, -- of a token: the program that holds it; account_id is for whom it acts
     idle_ends    BIGINT NOT NULL,
     ends         BIGINT NOT NULL,
     revoked_at   BIGINT NOT NULL
