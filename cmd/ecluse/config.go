@@ -37,5 +37,8 @@ func (c checkCommand) Run(s *surroundings) error {
 		return err
 	}
 	_, err = fmt.Fprintf(s.Out, "%s: good; %s at %s, %d sign-in provider(s)\n", c.Config, checked.Instance.Name, checked.Instance.PublicURL, len(checked.Providers))
+	if err == nil && checked.Mail.Server == "" {
+		_, err = fmt.Fprintln(s.Out, "no [mail]: notices are shown in the program only; nobody is told who does not look")
+	}
 	return err
 }

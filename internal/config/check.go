@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -48,6 +49,7 @@ func (c *Config) forms() Problems {
 	}
 	f.sessions(c.Sessions)
 	f.providers(c.Providers)
+	f.mail(c.Mail)
 	return f.problems
 }
 
@@ -139,6 +141,31 @@ func (f *form) sessions(s Sessions) {
 	}
 }
 
+func (f *form) mail(m Mail) {
+	host, _, _ := net.SplitHostPort(m.Server)
+	sender, err := mail.ParseAddress(m.From)
+	switch {
+	case m.Server == "" && (m.From != "" || m.User != "" || m.PasswordFile != ""):
+		f.add("mail.server", "must be given with the rest of [mail]", "or leave the table out: notices are then shown in the program only")
+	case m.Server == "":
+		return
+	default:
+		f.address("mail.server", m.Server, false)
+	}
+	switch {
+	case m.From == "":
+		f.add("mail.from", "must be given with mail.server", "")
+	case err != nil || !strings.Contains(sender.Address, "@") || strings.ContainsAny(m.From, "\r\n"):
+		f.add("mail.from", "is not an address", "write ADDRESS or NAME <ADDRESS>")
+	}
+	if m.TLS == "none" && !loopback(host) {
+		f.add("mail.tls", "may be none for a relay on a loopback address only: notices would travel in the clear", "")
+	}
+	if (m.User == "") != (m.PasswordFile == "") {
+		f.add("mail.user", "user and password_file go together", "")
+	}
+}
+
 func (f *form) providers(providers []Provider) {
 	if len(providers) == 0 {
 		f.add("providers", "nobody could sign in: no [[providers]]", "ecluse config describe lists its keys")
@@ -214,6 +241,9 @@ func (c *Config) Files() Problems {
 		} else {
 			f.private(at+"client_secret_file", p.ClientSecretFile, "")
 		}
+	}
+	if c.Mail.PasswordFile != "" {
+		f.private("mail.password_file", c.Mail.PasswordFile, "")
 	}
 	if file := c.Database.SQLiteFile(); file != "" {
 		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {

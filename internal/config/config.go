@@ -26,6 +26,7 @@ type Config struct {
 	Providers []Provider `toml:"providers" doc:"OpenID Connect providers at which people sign in, in the order in which they are shown."`
 	Sessions  Sessions   `toml:"sessions" doc:"How long a signed-in browser may go on."`
 	Mentions  Mentions   `toml:"mentions" doc:"What the page of legal mentions says beside the controllers and their DPOs."`
+	Mail      Mail       `toml:"mail" doc:"The mail server that takes notices to those who must be told of something. Without it notices are shown in the program only, to whoever looks."`
 	Log       Log        `toml:"log" doc:"The program's own log, on standard error. It never holds a value of a record."`
 
 	path string
@@ -106,6 +107,16 @@ type Mentions struct {
 	Hosting   string   `toml:"hosting" doc:"Who hosts the machines, and where."`
 }
 
+// Mail is the table [mail].
+type Mail struct {
+	Server       string `toml:"server" unit:"host:port" doc:"SMTP server, usually the body's own relay. Empty: no mail."`
+	From         string `toml:"from" doc:"Sender: ADDRESS or NAME <ADDRESS>. Required with server."`
+	TLS          string `toml:"tls" default:"starttls" oneof:"starttls|tls|none" doc:"starttls: the connection must turn to TLS before anything is said; tls: from the first byte; none: a relay on a loopback address only."`
+	User         string `toml:"user" doc:"Name to sign in with at the server; empty: it asks for none."`
+	PasswordFile string `toml:"password_file" unit:"path" doc:"File with the password, mode 0600. Required with user. It is read again for each mail."`
+	Language     string `toml:"language" default:"fr" oneof:"fr|en" doc:"Language of the mails."`
+}
+
 // Log is the table [log].
 type Log struct {
 	Level  string `toml:"level" default:"info" oneof:"debug|info|warn|error" doc:"Least level that is written."`
@@ -177,6 +188,7 @@ func (c *Config) resolve(dir string) {
 	if file := c.Database.SQLiteFile(); file != "" {
 		c.Database.URL = "sqlite:" + from(file)
 	}
+	c.Mail.PasswordFile = from(c.Mail.PasswordFile)
 	for i := range c.Providers {
 		c.Providers[i].ClientSecretFile = from(c.Providers[i].ClientSecretFile)
 		c.Providers[i].PrivateKeyFile = from(c.Providers[i].PrivateKeyFile)

@@ -81,6 +81,7 @@ func TestTheLeastFileGetsEveryDefault(t *testing.T) {
 			IDPClaim: "idp_id", Userinfo: "jwt", PKCE: true, Prompt: "login",
 		}},
 		Sessions: Sessions{Idle: Duration{15 * time.Minute}, Absolute: Duration{12 * time.Hour}},
+		Mail:     Mail{TLS: "starttls", Language: "fr"},
 		Log:      Log{Level: "info", Format: "text"},
 	}
 	if diff := cmp.Diff(want, config, cmpopts.IgnoreUnexported(Config{})); diff != "" {
@@ -143,7 +144,14 @@ func TestEachMistakeIsNamedWithItsPlaceAndAHint(t *testing.T) {
 		"absolute below idle": {good + "[sessions]\nidle = \"1h\"\nabsolute = \"30m\"\n", []string{"14:1: sessions.absolute: must be longer than sessions.idle and at most 24h"}},
 		"two providers of a name": {good + strings.TrimPrefix(good, "[instance]\nname = \"Essai\"\npublic_url = \"https://ecluse.example\"\n"),
 			[]string{"13:1: providers[1].id: is used by another provider"}},
-		"nobody": {"[instance]\nname = \"x\"\npublic_url = \"http://127.0.0.1:8080\"\n", []string{"providers: nobody could sign in: no [[providers]] | ecluse config describe lists its keys"}},
+		"mail without sender":    {good + "[mail]\nserver = \"smtp.example:587\"\n", []string{"12:2: mail.from: must be given with mail.server"}},
+		"mail without server":    {good + "[mail]\nfrom = \"a@b.example\"\n", []string{"12:2: mail.server: must be given with the rest of [mail] | or leave the table out: notices are then shown in the program only"}},
+		"mail in the clear":      {good + "[mail]\nserver = \"smtp.example:25\"\nfrom = \"a@b.example\"\ntls = \"none\"\n", []string{"15:1: mail.tls: may be none for a relay on a loopback address only: notices would travel in the clear"}},
+		"mail from two":          {good + "[mail]\nserver = \"smtp.example:25\"\nfrom = \"a@b.example, c@d.example\"\n", []string{"14:1: mail.from: is not an address | write ADDRESS or NAME <ADDRESS>"}},
+		"mail from a header":     {good + "[mail]\nserver = \"smtp.example:25\"\nfrom = \"A <a@b.example>\\r\\nBcc: c@d.example\"\n", []string{"14:1: mail.from: is not an address | write ADDRESS or NAME <ADDRESS>"}},
+		"user without password":  {good + "[mail]\nserver = \"smtp.example:25\"\nfrom = \"a@b.example\"\nuser = \"u\"\n", []string{"15:1: mail.user: user and password_file go together"}},
+		"mail in another tongue": {good + "[mail]\nlanguage = \"de\"\n", []string{"13:1: mail.language: must be one of fr, en"}},
+		"nobody":                 {"[instance]\nname = \"x\"\npublic_url = \"http://127.0.0.1:8080\"\n", []string{"providers: nobody could sign in: no [[providers]] | ecluse config describe lists its keys"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

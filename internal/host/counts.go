@@ -25,6 +25,7 @@ type Counts struct {
 	failed   prometheus.Counter
 	refusals *prometheus.CounterVec
 	database *prometheus.CounterVec
+	notices  *prometheus.CounterVec
 }
 
 // NewCounts makes an empty set, with the Go runtime's and the process's own.
@@ -47,8 +48,10 @@ func NewCounts() *Counts {
 			Help: "Refusals by reason; a refusal with two reasons counts in both."}, []string{"reason"}),
 		database: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ecluse_database_errors_total",
 			Help: "Statements and transactions that the database refused or lost."}, []string{"operation"}),
+		notices: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ecluse_notices_total",
+			Help: "Notices to one account by what became of them: sent, failed (given up), dropped (no usable address), retried (a try failed)."}, []string{"state"}),
 	}
-	c.registry.MustRegister(c.requests, c.duration, c.inFlight, c.batch, c.latency, c.failed, c.refusals, c.database,
+	c.registry.MustRegister(c.notices, c.requests, c.duration, c.inFlight, c.batch, c.latency, c.failed, c.refusals, c.database,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return c
 }
@@ -78,6 +81,15 @@ func (c *Counts) Refusal(reason ecluse.Reason) { c.refusals.WithLabelValues(stri
 // DatabaseError counts a statement or transaction that failed. operation is a name from the code,
 // never a text of the database.
 func (c *Counts) DatabaseError(operation string) { c.database.WithLabelValues(operation).Inc() }
+
+// Notice counts what became of a notice; it has the shape of post.Options.Count.
+func (c *Counts) Notice(state string) { c.notices.WithLabelValues(state).Inc() }
+
+// Notices makes the number of notices that wait for the mail server visible; count is asked at every
+// scrape. Call it once.
+func (c *Counts) Notices(count func() int) {
+	c.gauge("ecluse_notices_waiting", "Notices that have still to be sent.", count)
+}
 
 // Queue makes the ledger's queue visible; length is asked at every scrape. Call it once.
 func (c *Counts) Queue(length func() int) {

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"ecluse"
@@ -21,6 +23,7 @@ import (
 	"ecluse/internal/host"
 	"ecluse/internal/keys"
 	"ecluse/internal/ledger"
+	"ecluse/internal/post"
 	"ecluse/internal/register"
 	"ecluse/internal/scope"
 	"ecluse/internal/store"
@@ -36,12 +39,16 @@ type Node struct {
 	Directory *directory.Directory
 	Registers *register.Registers
 	Gate      *gate.Gate
-	Scope     *scope.Service
 	Exposures *exposure.Exposures
+	Scope     *scope.Service
+	Post      *post.Office
 	Clock     *Clock
 	Counts    *host.Counts
 	Log       *slog.Logger
 	Instance  store.Instance
+
+	running sync.WaitGroup // what Serve began and Close waits for
+	waiting atomic.Int64   // deliveries, for the metric
 }
 
 // Options of Open.
@@ -56,6 +63,7 @@ type Options struct {
 	// AcceptClock writes an entry that an operator accepts the present clock, though it departs from
 	// what the ledger or the database says.
 	AcceptClock bool
+	Courier     post.Courier // takes mails instead of the configured server (demo, tests)
 }
 
 // Open opens an installation. Errors name what is wrong: keys.ErrMode, store.ErrNotMigrated,
@@ -92,7 +100,9 @@ func Open(ctx context.Context, o Options) (_ *Node, err error) {
 	if n.Clock, err = newClock(ctx, o, n.Store, n.Instance.ClockOffset); err != nil {
 		return nil, err
 	}
-	n.assemble()
+	if err = n.assemble(o.Courier); err != nil {
+		return nil, err
+	}
 	if n.Notary, err = ledger.NewNotary(ctx, n.Store, n.Keys, n.CheckpointFile()); err != nil {
 		return nil, err
 	}
@@ -103,7 +113,7 @@ func Open(ctx context.Context, o Options) (_ *Node, err error) {
 }
 
 // assemble makes the rooms, from right to left.
-func (n *Node) assemble() {
+func (n *Node) assemble(courier post.Courier) error {
 	now := n.Clock.Now
 	n.Ledger = ledger.New(n.Store, n.Keys, ledger.Options{
 		Now: now, Log: n.Log, Admitting: n.admitting,
@@ -119,9 +129,10 @@ func (n *Node) assemble() {
 		return reg.Code, reg.Schema.Names(set), nil
 	})
 	n.Gate = gate.New(n.Directory, n.Registers, n.Ledger, n.Store, n.Keys, now, n.Log)
-	n.Exposures = exposure.New(n.Store, n.Directory, n.Registers, n.Ledger, now)
 	n.Scope = scope.New(n.Store, n.Directory, n.Registers, n.Keys)
+	n.Exposures = exposure.New(n.Store, n.Directory, n.Registers, n.Ledger, now)
 	n.Counts.Queue(n.Ledger.QueueLength)
+	return n.newPost(courier)
 }
 
 // admitting says whether entries may be admitted: the clock is right and checkpoints can be signed.
@@ -141,10 +152,13 @@ func (n *Node) CheckpointFile() string {
 	return checkpointFile(n.Config)
 }
 
-// Run does the background work until ctx ends: signs checkpoints, guards the clock, and finishes
-// batches of links that an interruption left half applied.
+// Run does the background work until ctx ends: signs checkpoints, guards the clock, sends notices, and
+// finishes batches of links that an interruption left half applied.
 func (n *Node) Run(ctx context.Context) {
 	go n.Clock.run(ctx, n.Log)
+	var mails sync.WaitGroup
+	defer mails.Wait()
+	mails.Go(func() { n.Post.Run(ctx, func(waiting int) { n.waiting.Store(int64(waiting)) }) })
 	go func() {
 		if err := n.Directory.ResumeLinks(ctx); err != nil && ctx.Err() == nil {
 			n.Log.Error("an approved batch of links is not finished", "error", err)
@@ -174,8 +188,10 @@ func (n *Node) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Close stops the ledger's writer, signs what it wrote, and closes the database.
+// Close waits for the mail under way when Serve ended, stops the ledger's writer, signs what it wrote, and
+// closes the database.
 func (n *Node) Close() {
+	n.running.Wait()
 	if n.Ledger != nil {
 		n.Ledger.Close()
 	}

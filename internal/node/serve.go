@@ -42,7 +42,7 @@ func (n *Node) Serve(ctx context.Context, o ServeOptions) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go n.Run(ctx)
+	n.running.Go(func() { n.Run(ctx) })
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ctx, doors.mux) }()
 	if o.Ready != nil {
