@@ -168,3 +168,12 @@ func request(t *testing.T, officer string) {
 		t.Fatalf("ask for an account: %v: %s", err, out)
 	}
 }
+
+// budgets runs "ecluse budgets" on the demo's register.
+func budgets(t *testing.T, what string, flags ...string) {
+	t.Helper()
+	out, err := exec.Command(world.binary, append([]string{"budgets", what, "--config", world.config, "--register", register}, flags...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("budgets %s: %v: %s", what, err, out)
+	}
+}

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"strings"
 	"testing"
 	"time"
 )
@@ -38,6 +37,27 @@ func TestTheAccountManagerReadsAndDecidesReviews(t *testing.T) {
 	})
 }
 
+func TestTheAccountManagerContestsAnEmergency(t *testing.T) {
+	journeys(t, everyWay, func(t *testing.T, p *tab) {
+		advance(t, 25*time.Hour) // emergencies are free again
+		agent := open(t, wide)
+		agent.signIn(who(t, "agent", 0))
+		agent.find(someone(t, "other"))
+		agent.press(".hit-acts button.urgent")
+		agent.choose("form.reason .option label")
+		agent.press("button.urgent-go")
+		agent.want("article.case")
+
+		p.signIn(who(t, "account_manager", 0))
+		p.visit(world.Base + "/reviews")
+		p.press("li.review.emergency a.review-link")
+		p.inspect("review-emergency")
+		p.press("form.decide button[value=contested]")
+		p.want(".notice.done")
+		p.inspect("reviews-contested")
+	})
+}
+
 func TestASecondAccessOfficerApprovesWhatTheFirstOneAskedFor(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
 		first, second := who(t, "access_officer", 0), who(t, "access_officer", 1)
@@ -61,8 +81,52 @@ func TestASecondAccessOfficerApprovesWhatTheFirstOneAskedFor(t *testing.T) {
 		p.inspect("approval-confirm")
 		p.press("form.actions button[value=approve]")
 		p.want(".notice.done")
-		if !strings.HasSuffix(p.path(), "/approvals") {
-			t.Errorf("it ends at %s", p.path())
+		p.want(".state.approved")
+		p.inspect("approval-decided")
+		asking.visit(world.Base + p.path())
+		asking.want(".state.approved")
+	})
+}
+
+func TestARefusedRequestChangesNothing(t *testing.T) {
+	journeys(t, everyWay, func(t *testing.T, p *tab) {
+		first, second := who(t, "access_officer", 0), who(t, "access_officer", 1)
+		open(t, wide).signIn(first)
+		request(t, first)
+		p.signIn(second)
+		p.visit(world.Base + "/approvals")
+		p.press("section[aria-labelledby=waiting] a.review-link")
+		p.press("form.decide button[value=refuse]")
+		p.inspect("approval-refuse")
+		p.press("form.actions button[value=refuse]")
+		p.want(".notice.done")
+		p.want(".state.refused")
+		p.inspect("approval-refused")
+	})
+}
+
+func TestBudgetsAreObservedOnceTwoOfficersAgreeAndEveryPageSaysSo(t *testing.T) {
+	journeys(t, everyWay, func(t *testing.T, p *tab) {
+		first, second := who(t, "access_officer", 0), who(t, "access_officer", 1)
+		open(t, wide).signIn(first)
+		budgets(t, "observe", "--days", "12", "--account", first)
+		p.signIn(second)
+		p.visit(world.Base + "/approvals")
+		p.press("section[aria-labelledby=waiting] a.review-link")
+		p.inspect("approval-observe")
+		p.press("form.decide button[value=approve]")
+		p.inspect("approval-observe-confirm")
+		p.press("form.actions button[value=approve]")
+		p.want(".state.approved")
+		agent := open(t, wide)
+		agent.signIn(who(t, "agent", 0))
+		agent.desk()
+		agent.want("aside.observed")
+		agent.inspect("desk-observed")
+		budgets(t, "enforce", "--account", first)
+		agent.desk()
+		if agent.has("aside.observed") {
+			t.Error("the banner is still there though budgets are enforced")
 		}
 	})
 }

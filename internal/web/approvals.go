@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -15,24 +16,26 @@ type approver interface {
 	Approval(ctx context.Context, by directory.Actor, id ecluse.ApprovalID) (directory.Approval, error)
 	// Decide answers ErrDualControl to the requester and ErrDecided the second time.
 	Decide(ctx context.Context, by directory.Actor, id ecluse.ApprovalID, approve bool) error
+	Owner(ctx context.Context, id ecluse.AccountID) (directory.Account, error) // ErrUnknownAccount
 }
 
 // approvalsPage lists what waits for a second pair of eyes.
-type approvalsPage struct {
-	Waiting []approvalView
-	Notice  string // approved, refused
-}
+type approvalsPage struct{ Waiting []approvalView }
 
 // approvalView is one request. Own: the caller asked for it.
 type approvalView struct {
 	directory.Approval
-	Href string
-	Own  bool
+	Href      string
+	Requester string
+	Command   string // where the command ran that asked, "" = it was asked in a browser
+	Own       bool
 }
 
 // approvalPage shows what is approved; with Decision set it asks to confirm.
 type approvalPage struct {
 	Item     approvalView
+	Decider  string       // "" = nobody yet
+	Just     bool         // it was decided a moment ago, by the reader
 	Observe  *observeView // of the kind budgets.observe, which has no diff
 	Sections []diffSection
 	Warnings []diffWarning
@@ -64,9 +67,6 @@ func (s *Site) approvals(q *query) (answer, error) {
 		return answer{}, err
 	}
 	page := approvalsPage{}
-	if done := q.URL.Query().Get("done"); done == "approved" || done == "refused" {
-		page.Notice = done
-	}
 	for _, a := range all {
 		page.Waiting = append(page.Waiting, s.viewApproval(q, a))
 	}
@@ -80,8 +80,10 @@ func (s *Site) viewApproval(q *query, a directory.Approval) approvalView {
 	if a.State == "pending" && !s.now().Before(a.Expires) {
 		a.State = "expired"
 	}
+	requester, command, _ := strings.Cut(a.Requester, " cli:")
 	return approvalView{
-		Approval: a, Own: a.RequestedBy == q.caller.Account, Href: localPath("approvals", s.rooms.Names.Name("approval", int64(a.ID))),
+		Approval: a, Requester: requester, Command: command, Own: a.RequestedBy == q.caller.Account,
+		Href: localPath("approvals", s.rooms.Names.Name("approval", int64(a.ID))),
 	}
 }
 
@@ -114,6 +116,14 @@ func (s *Site) approvalStep(q *query, decision string) (answer, error) {
 		return answer{}, directory.ErrDecided
 	}
 	page := approvalPage{Item: item, Decision: decision, Confirm: item.Href + "/confirm", Decide: item.Href + "/decision"}
+	page.Just = q.URL.Query().Has("done")
+	if a.DecidedBy != 0 {
+		decider, err := s.rooms.Directory.Owner(q.Context(), a.DecidedBy)
+		if err != nil && !errors.Is(err, directory.ErrUnknownAccount) {
+			return answer{}, err
+		}
+		page.Decider = cmp.Or(strings.TrimSpace(decider.Name()), q.t("approvals.gone"))
+	}
 	if err := s.fillDiff(q, &page); err != nil {
 		return answer{}, err
 	}
@@ -172,8 +182,5 @@ func (s *Site) decideApproval(q *query) (answer, error) {
 	if err := s.rooms.Directory.Decide(q.Context(), q.actor(), ecluse.ApprovalID(id), decision == "approve"); err != nil {
 		return answer{}, err
 	}
-	if decision == "approve" {
-		return redirect("/approvals?done=approved")
-	}
-	return redirect("/approvals?done=refused")
+	return redirect(localPath("approvals", q.PathValue("id")) + "?done")
 }

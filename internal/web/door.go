@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"ecluse"
 	"ecluse/internal/directory"
 	"ecluse/internal/register"
 )
@@ -127,44 +126,24 @@ func (s *Site) frame(q *query, a answer) frame {
 		f.Who.Structure += " · " + st.Site.Name
 	}
 	f.Idle = int(s.config.Idle / time.Second) // this request has just moved the idle lock
-	f.Nav = navigation(q)
+	f.Nav = s.navigation(q)
 	f.Observed = q.observed
 	return f
 }
 
 // navigation lists the places that the caller's roles open.
-func navigation(q *query) []navItem {
-	all := []struct {
-		href, key string
-		access    Access
-	}{
-		{"/desk", "nav.desk", agents},
-		{"/reviews", "nav.reviews", reviewers},
-		{"/approvals", "nav.approvals", approvers},
-		{"/me", "nav.me", member},
-		{"/aide", "nav.help", everybody},
-	}
+func (s *Site) navigation(q *query) []navItem {
 	var items []navItem
-	for _, i := range all {
-		if i.access.admits(q.standing) {
-			here := q.URL.Path == i.href || strings.HasPrefix(q.URL.Path, i.href+"/")
-			items = append(items, navItem{Href: i.href, Key: i.key, Current: here})
+	for _, p := range places {
+		if p.href == "/home" && s.start(q.standing) == "/desk" {
+			continue // the desk is an agent's home
+		}
+		if s.opens(p.href, q.standing) {
+			here := q.URL.Path == p.href || strings.HasPrefix(q.URL.Path, p.href+"/")
+			items = append(items, navItem{Href: p.href, Key: p.key, Current: here})
 		}
 	}
 	return items
-}
-
-// home is where a signed-in caller starts.
-func home(st directory.Standing) string {
-	switch {
-	case st.Has(ecluse.RoleAgent):
-		return "/desk"
-	case approvers.admits(st):
-		return "/approvals"
-	case reviewers.admits(st):
-		return "/reviews"
-	}
-	return "/me"
 }
 
 // ownAct reports whether the reader, and not a page of another site, asked for what costs and is

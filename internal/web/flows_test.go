@@ -317,8 +317,13 @@ func TestAnApprovalIsConfirmedAndNeverByItsRequester(t *testing.T) {
 	if w := send(s, "POST", "/approvals/a3/confirm", "decision=approve"); w.Code != http.StatusConflict {
 		t.Errorf("decided already: %d", w.Code)
 	}
-	if w := send(s, "POST", "/approvals/a1/decision", "decision=approve"); w.Header().Get("Location") != "/approvals?done=approved" || f.decided != "approval 1 approved" {
+	if w := send(s, "POST", "/approvals/a1/decision", "decision=approve"); w.Header().Get("Location") != "/approvals/a1?done" || f.decided != "approval 1 approved" {
 		t.Errorf("%d, decided %q", w.Code, f.decided)
+	}
+	for _, part := range []string{"Lucie Morel", "ops@node1", "Décidée par", "Karim Haddad", "Ce qui a changé", "a pris effet"} {
+		if w := send(s, "GET", "/approvals/a3", ""); !strings.Contains(w.Body.String(), part) {
+			t.Errorf("the decided request does not show %q", part)
+		}
 	}
 	if strings.Contains(send(s, "GET", "/approvals/a2", "").Body.String(), "/confirm") {
 		t.Error("the requester is offered to decide")

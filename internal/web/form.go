@@ -18,17 +18,20 @@ type input struct {
 	Required                            bool
 }
 
-// option is one choice of a group of radio buttons.
+// option is one choice of a group.
 type option struct {
 	ID, Value, Label, Hint string
 	Checked                bool
 }
 
-// options is a group of radio buttons.
+// options is a group of radio buttons, or, where it is Long and the page says "choice", a list to pick from.
 type options struct {
-	ID, Name, Legend, Hint, Error string
+	ID, Name, Legend, Hint, Error string // ID is where an error leads
 	Items                         []option
 }
+
+// Long reports whether radio buttons would fill the page.
+func (o options) Long() bool { return len(o.Items) > 8 }
 
 // fault is one line of the error summary: a message and the field it leads to.
 type fault struct{ Field, Message string }
@@ -63,7 +66,7 @@ func choose(name, legend, lang, checked string, choices []choice) options {
 			ID: name + "-" + strconv.Itoa(i), Value: c.id, Label: c.label.In(lang), Checked: c.id == checked,
 		})
 	}
-	if len(group.Items) > 0 {
+	if len(group.Items) > 0 && !group.Long() {
 		group.ID = group.Items[0].ID // an error leads to the first button
 	}
 	return group

@@ -47,7 +47,7 @@ var frontSteps = []string{"ask", "decide", "write", "show"}
 // page stays reachable after sign-in under ?presentation.
 func (s *Site) front(q *query) (answer, error) {
 	if q.signedIn && (s.config.Demo == nil || !q.URL.Query().Has("presentation")) {
-		return redirect(home(q.standing))
+		return redirect(s.start(q.standing))
 	}
 	if s.config.Demo == nil {
 		return show("entry", entryPage{Providers: s.config.Providers})

@@ -83,6 +83,7 @@ func (s *Site) table() []Route {
 		{"POST", "/approvals/{id}/confirm", approvers, s.confirmApproval, toApproval},
 		{"POST", "/approvals/{id}/decision", approvers, s.decideApproval, toApproval},
 
+		{"GET", "/home", member, s.home, nil},
 		{"GET", "/me", member, s.me, nil},
 		{"POST", "/me/sessions/{key}/revoke", member, s.revokeSession, toMe},
 		{"GET", "/session", everybody, s.sessionState, nil},

@@ -28,6 +28,7 @@ func samples() map[string][]any {
 		"invitation": {invitationPage{}, invitationPage{Providers: []Provider{{ID: "x", Label: "x"}}}},
 		"session":    {sessionPage{}},
 		"desks":      {desksPage{}, desksPage{Registers: []deskChoice{{Label: word, Href: "/", Controllers: []string{"x"}}}}},
+		"home":       {homePage{}, sampleHome()},
 		"purpose":    {purposePage{Register: word}, purposePage{Register: word, Purposes: []deskChoice{{Label: word, Href: "/"}}}},
 		"emergency":  {emergencyPage{Desk: desk, Typed: asked, Motives: group, Faults: faults, Duty: "x"}},
 		"mentions":   {mentionsPage{Demo: true}, sampleMentions(word)},
@@ -79,6 +80,17 @@ func samples() map[string][]any {
 	}
 	all["help"] = []any{help}
 	return all
+}
+
+func sampleHome() homePage {
+	page := homePage{Name: "x"}
+	for _, d := range (&Site{}).doorways() {
+		page.Others = append(page.Others, homeDoor{Code: d.code, Href: d.href})
+		if d.waits != nil {
+			page.Waiting = append(page.Waiting, homeDoor{d.code, d.href, 1}, homeDoor{d.code, d.href, 2})
+		}
+	}
+	return page
 }
 
 func sampleGroups(word Label) []demoGroup {
@@ -161,8 +173,10 @@ func sampleApprovals(at time.Time) (lists, single []any) {
 	var list []approvalView
 	for _, state := range []string{"pending", "approved", "refused", "expired"} {
 		for _, kind := range approvalKinds {
-			v := approvalView{Approval: directory.Approval{Kind: kind, Requester: "x", RequestedAt: at, Expires: at, State: state, DecidedAt: at}, Href: "/", Own: state == "pending"}
+			v := approvalView{Approval: directory.Approval{Kind: kind, RequestedAt: at, Expires: at, State: state, DecidedAt: at}, Requester: "x", Command: "x", Href: "/", Own: state == "pending"}
 			page.Item, list = v, append(list, v)
+			page.Decider = map[bool]string{true: "x"}[state == "approved"]
+			page.Just = state == "approved" || state == "refused"
 			single = append(single, page)
 		}
 	}
@@ -174,7 +188,7 @@ func sampleApprovals(at time.Time) (lists, single []any) {
 	for _, decision := range []string{"", "approve", "refuse"} {
 		single = append(single, approvalPage{Item: list[1], Decision: decision, Observe: &observeView{Register: Label{FR: "x", EN: "x"}, Days: 1 + len(decision)}})
 	}
-	return []any{approvalsPage{}, approvalsPage{Waiting: list, Notice: "approved"}, approvalsPage{Notice: "refused"}}, single
+	return []any{approvalsPage{}, approvalsPage{Waiting: list}}, single
 }
 
 func sampleRaises(word Label, in input, group options, faults []fault, at time.Time) (forms, confirms []any) {

@@ -131,7 +131,7 @@ func asOfficer(f *fakeRooms) {
 	pending := directory.Approval{ID: 1, Kind: directory.KindImport, Requester: "Lucie Morel", RequestedBy: 22, RequestedAt: testNow.Add(-2 * time.Hour), Expires: testNow.AddDate(0, 0, 30), State: "pending", Summary: summary(bigDiff())}
 	own, done := pending, pending
 	own.ID, own.RequestedBy, own.Requester = 2, 21, "Karim Haddad"
-	done.ID, done.State, done.DecidedBy, done.DecidedAt = 3, "approved", 21, testNow.Add(-time.Hour)
+	done.ID, done.State, done.DecidedBy, done.DecidedAt, done.Requester = 3, "approved", 21, testNow.Add(-time.Hour), "Lucie Morel cli:ops@node1"
 	f.approvals = []directory.Approval{pending, own, done}
 }
 
@@ -227,7 +227,7 @@ func states() map[string]state {
 		"caseload":     with(get(deskML+"/persons?purpose=emploi"), rows(24)), "caseload-empty": with(get(deskML+"/persons?purpose=emploi"), rows(0)), "caseload-two": with(get(deskML+"/persons?purpose=emploi&cursor=x"), rows(2)),
 		"reviews": with(get("/reviews"), asManager), "reviews-empty": with(get("/reviews?done=accepted"), func(f *fakeRooms) { asManager(f); f.reviews = nil }),
 		"review": with(get("/reviews/r2"), asManager), "review-text": with(post("/reviews/r2/text", ""), asManager),
-		"approvals": with(get("/approvals"), asOfficer), "approval": with(get("/approvals/a1"), asOfficer), "approval-own": with(get("/approvals/a2"), asOfficer), "approval-done": with(get("/approvals/a3"), asOfficer), "approval-confirm": with(post("/approvals/a1/confirm", "decision=approve"), asOfficer), "approval-refuse": with(post("/approvals/a1/confirm", "decision=refuse"), asOfficer), "approvals-empty": with(get("/approvals?done=approved"), func(f *fakeRooms) { asOfficer(f); f.approvals = nil }),
+		"approvals": with(get("/approvals"), asOfficer), "approval": with(get("/approvals/a1"), asOfficer), "approval-own": with(get("/approvals/a2"), asOfficer), "approval-done": with(get("/approvals/a3?done"), asOfficer), "approval-confirm": with(post("/approvals/a1/confirm", "decision=approve"), asOfficer), "approval-refuse": with(post("/approvals/a1/confirm", "decision=refuse"), asOfficer), "approvals-empty": with(get("/approvals"), func(f *fakeRooms) { asOfficer(f); f.approvals = nil }),
 		"refusal-new": with(post(handleML, typedMarie+"&relation=site"), func(f *fakeRooms) {
 			f.readings[1].Used = 40
 			refusing(ecluse.ReasonBudgetNew)(f)
@@ -247,6 +247,7 @@ func states() map[string]state {
 		"approval-observe": with(get("/approvals/a4"), asObserver), "approval-observe-confirm": with(post("/approvals/a4/confirm", "decision=approve"), asObserver),
 		"approval-observe-refuse": with(post("/approvals/a4/confirm", "decision=refuse"), asObserver), "approvals-observe": with(get("/approvals"), asObserver),
 		"me": get("/me"), "me-officer": with(get("/me"), asOfficer),
+		"home": with(get("/home"), asManager), "home-officer": with(get("/home"), asOfficer), "home-empty": with(get("/home"), func(f *fakeRooms) { asOfficer(f); f.approvals = nil }),
 		"mentions": with(get("/mentions"), nobody), "help": get("/aide"), "help-out": with(get("/aide"), nobody),
 		"e404": get("/nulle-part"), "e405": post("/mentions", ""), "e413": post("/preferences", "x="+strings.Repeat("y", 40000)), "e403": get("/approvals"), "e410": with(post(handleML, typedMarie+"&relation=other&motive=walk_in&text=Une+explication+bien+assez+longue"), func(f *fakeRooms) { f.gateErr = gate.ErrHandle }),
 		"e500": with(get(deskML+"/persons?purpose=emploi"), func(f *fakeRooms) { f.gateErr = errors.New(secretError) }), "e503": with(get(deskML+"/persons?purpose=emploi"), func(f *fakeRooms) { f.gateErr = ledger.ErrBusy }),

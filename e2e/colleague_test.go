@@ -1,0 +1,86 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAColleagueRaisesALimitForADay(t *testing.T) {
+	journeys(t, everyWay, func(t *testing.T, p *tab) {
+		advance(t, 25*time.Hour) // the raise of the journey before is over
+		p.signIn(who(t, "agent", 1))
+		p.visit(world.Base + "/me")
+		p.press("section[aria-labelledby=raise] a.button")
+		if p.has("ul.doors") {
+			p.press("ul.doors a")
+		}
+		p.inspect("raise")
+		p.press("form.reason .actions button")
+		p.want("#faults")
+		p.inspect("raise-missing")
+		p.fill("email", who(t, "agent", 0))
+		p.choose("form.reason .option label[for^=reason]")
+		p.press("form.reason .actions button")
+		p.want("form.actions input[name=colleague]")
+		p.inspect("raise-confirm")
+		p.press("form.actions button")
+		p.want(".notice.done")
+		p.inspect("raise-done")
+
+		raised := open(t, wide)
+		raised.signIn(who(t, "agent", 0))
+		raised.visit(world.Base + "/me")
+		raised.want(".right .raised")
+	})
+}
+
+func TestAnAgentEntrustsAPersonToAColleague(t *testing.T) {
+	journeys(t, everyWay, func(t *testing.T, p *tab) {
+		advance(t, 25*time.Hour) // links to one receiver are free again
+		p.signIn(who(t, "agent", 0))
+		s := someone(t, "caseload")
+		p.find(s)
+		p.press(".hit-acts button:not(.urgent)")
+		p.want("article.case")
+		p.press("a[href*='/link?']")
+		p.inspect("link")
+		p.press("form.reason .actions button")
+		p.want("#faults")
+		p.inspect("link-missing")
+		p.choose("form.reason .option label[for=kind-2]") // the third kind: stand-in
+		p.fill("receiver", "nobody@elsewhere.test")
+		p.press("form.reason .actions button")
+		p.want("#receiver-error")
+		p.fill("receiver", who(t, "agent", 1))
+		p.press("form.reason .actions button")
+		p.want(".signal.go")
+		p.want("dl.trace code") // the receipt
+		p.inspect("link-done")
+
+		colleague := open(t, wide)
+		colleague.signIn(who(t, "agent", 1))
+		colleague.find(s)
+		colleague.want(".hit .relation.caseload")
+	})
+}
+
+func TestWhoeverLeftASessionOpenElsewhereEndsIt(t *testing.T) {
+	journeys(t, everyWay, func(t *testing.T, p *tab) {
+		left := open(t, wide)
+		left.signIn(who(t, "agent", 1))
+		p.signIn(who(t, "agent", 1))
+		p.visit(world.Base + "/me")
+		p.want("ul.connections form button")
+		p.inspect("me-sessions")
+		p.press("ul.connections form button")
+		p.want(".notice.done")
+		left.visit(world.Base + "/desk/" + register + "?purpose=emploi")
+		if left.has("form.find") {
+			t.Error("the session that was ended still finds persons")
+		}
+		left.want(".signal.wait")
+		left.inspect("session-ended")
+	})
+}
