@@ -119,7 +119,7 @@ func (d *Demo) signInOnce(ctx context.Context, a ecluse.AccountID) error {
 	at := d.Node.Clock.Now()
 	_, err := d.Node.Store.SaveSession(ctx, signin.Session{
 		Account: a, Hash: []byte(rand.Text()), Provider: ProviderID, ACR: demoidp.DefaultACR, IDToken: []byte{},
-		Created: at, SteppedAt: at, IdleEnds: at, Ends: at,
+		Created: at, SteppedAt: at, IdleEnds: at, Ends: at, Activity: d.Node.Directory.Activity(a, at),
 	}, 0)
 	return err
 }

@@ -24,9 +24,11 @@ type Tx interface {
 	LinksApplied(ctx context.Context, id ecluse.ApprovalID, count int) error
 	PutOrganisation(ctx context.Context, o Organisation) error
 	PutAgreement(ctx context.Context, a Agreement) error
-	PutAccount(ctx context.Context, a Account) error
-	PutGrant(ctx context.Context, g Grant) error
-	InsertInvitation(ctx context.Context, i Invitation) error
+	PutAccounts(ctx context.Context, accounts ...Account) error
+	PutActivity(ctx context.Context, a ecluse.AccountID, at time.Time, mac []byte) error
+	PutGrants(ctx context.Context, grants ...Grant) error
+	InsertBindings(ctx context.Context, bindings ...Binding) error
+	InsertInvitations(ctx context.Context, invitations ...Invitation) error
 	InsertLinks(ctx context.Context, links []Link) error
 	LinkTx
 	InvitationTx
@@ -37,6 +39,7 @@ type applied struct {
 	Change
 	approval Approval
 	approver ecluse.AccountID
+	account  *AccountSummary // what else the approver of a request for one account was shown
 }
 
 // Errors of changes, beside ErrNotFound and ErrDead.
@@ -48,14 +51,18 @@ var (
 )
 
 // importing is the effect of approving a request of KindImport; the links follow the commit.
-func (d *Directory) importing(r *decision) (ledger.Effect, error) {
+func (d *Directory) importing(ctx context.Context, r *decision) (ledger.Effect, error) {
 	var change Change
 	if err := r.read(&change); err != nil {
 		return nil, err
 	}
+	c := applied{Change: change, approval: r.Approval, approver: r.approver}
+	write, err := d.applying(ctx, r.controller, c)
+	if err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-		c := applied{Change: change, approval: r.Approval, approver: r.approver}
-		if err := d.apply(ctx, tx, e, r.controller, c); err != nil || len(change.Links) == 0 {
+		if err := write(ctx, tx, e); err != nil || len(change.Links) == 0 {
 			return err
 		}
 		batch, err := d.leaveBatch(ctx, tx, e, c)
@@ -64,18 +71,31 @@ func (d *Directory) importing(r *decision) (ledger.Effect, error) {
 	}, nil
 }
 
-// apply writes organisations, agreements, accounts and grants, all or none, and only if the diff is still
-// the one that the approver was shown: ErrChanged.
-func (d *Directory) apply(ctx context.Context, tx ledger.Tx, e *ledger.Entry, controller Controller, c applied) error {
-	w := &writer{directory: d, tx: tx, at: e.At, entry: e.N, change: c}
-	summary, err := w.run(ctx, tx.(Tx), controller)
+// applying is the effect that writes organisations, agreements, accounts and grants, all or none, if the
+// diff is still the one that the approver was shown: ErrChanged. What is there is read before the
+// transaction, which a newer revision refuses: under the lock nothing is read, and rows are written many
+// at once.
+func (d *Directory) applying(ctx context.Context, controller Controller, c applied) (ledger.Effect, error) {
+	have, err := d.snapshot(ctx, d.rows, controller.ID, c.Change)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	shown := &writer{directory: d, at: d.now(), change: c, have: have.clone()}
+	summary, err := shown.run(ctx, controller)
+	if err != nil {
+		return nil, err
+	}
+	summary.Account = c.account
 	if text, err := encode(summary); err != nil || text != c.approval.Summary {
-		return errors.Join(err, whenNil(err, ErrChanged))
+		return nil, errors.Join(err, whenNil(err, ErrChanged))
 	}
-	return nil
+	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+		w := &writer{directory: d, tx: tx, at: e.At, entry: e.N, change: c, have: have.clone()}
+		if _, err := w.run(ctx, controller); err != nil {
+			return err
+		}
+		return w.rows.write(ctx, tx.(Tx))
+	}, nil
 }
 
 func whenNil(err, other error) error {
@@ -95,16 +115,13 @@ type writer struct {
 	change    applied
 	have      snapshot
 	summary   Summary
+	rows      accountRows
 	allotted  int64 // without a transaction, new rows have numbers below 0
 }
 
-func (w *writer) run(ctx context.Context, from Reads, controller Controller) (Summary, error) {
+func (w *writer) run(ctx context.Context, controller Controller) (Summary, error) {
 	w.summary = Summary{
 		Controller: controller.Name, Organisations: []Line{}, Agreements: []Line{}, Accounts: []Line{}, Receivers: []Line{}, Warnings: []string{},
-	}
-	var err error
-	if w.have, err = w.directory.snapshot(ctx, from, controller.ID); err != nil {
-		return w.summary, err
 	}
 	w.warn()
 	for _, step := range []func(context.Context) error{w.organisations, w.agreements, w.accounts, w.links} {
@@ -175,7 +192,7 @@ func (w *writer) organisation(ctx context.Context, c OrganisationChange) error {
 		o.ID = ecluse.OrganisationID(w.allot())
 	}
 	o.Controller, o.Code, o.Kind, o.SIRET, o.Name = w.change.approval.Controller, c.Code, c.Kind, c.SIRET, c.Name
-	o.Territory, o.Phone, o.State = c.Territory, c.Phone, c.State
+	o.Territory, o.Phone, o.Headcount, o.State = c.Territory, c.Phone, c.Headcount, c.State
 	if c.Parent != "" {
 		parent, ok := w.have.organisations[c.Parent]
 		if !ok || parent.ID == o.ID {
@@ -236,196 +253,6 @@ func (w *writer) agreement(ctx context.Context, c AgreementChange) error {
 	})
 }
 
-func (w *writer) accounts(ctx context.Context) error {
-	for _, c := range w.change.Accounts {
-		if err := w.account(ctx, c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *writer) account(ctx context.Context, c AccountChange) error {
-	a, known := w.have.accounts[c.Email]
-	if !known && c.State == Ended {
-		return nil // it was ended before
-	}
-	var before []cell
-	if known {
-		if err := w.checkKnown(a, c); err != nil {
-			return err
-		}
-		var err error
-		if before, err = w.accountCells(ctx, a, w.have.grants[a.ID]); err != nil {
-			return err
-		}
-	} else {
-		a = w.newAccount(c)
-	}
-	a.GivenName, a.UsualName, a.Ends, a.Entry = c.GivenName, c.UsualName, c.Ends, w.entry
-	if c.State == Ended {
-		a.State = Ended
-	}
-	if err := w.place(c, &a); err != nil {
-		return err
-	}
-	grants, changed, err := w.grants(c, a)
-	if err != nil {
-		return err
-	}
-	after, err := w.accountCells(ctx, a, grants)
-	if err != nil {
-		return err
-	}
-	a.MAC = w.directory.keys.MAC(accountDomain, a.canonical())
-	w.have.accounts[c.Email], w.have.grants[a.ID] = a, grants
-	if a.State == Ended {
-		delete(w.have.accounts, c.Email)
-	}
-	return w.put(&w.summary.Accounts, a.Name(), a.State == Ended, before, after, func(tx Tx) error {
-		return w.save(ctx, tx, a, !known, changed)
-	})
-}
-
-// checkKnown refuses to change what was written around the program, and whom an account belongs to.
-func (w *writer) checkKnown(a Account, c AccountChange) error {
-	if err := w.directory.checkAccount(a); err != nil {
-		return err
-	}
-	for _, g := range w.have.grants[a.ID] {
-		if !w.directory.valid(grantDomain, int64(g.Account), g.MAC, g.canonical()) {
-			return fmt.Errorf("a grant of account %d: %w", a.ID, ErrDead)
-		}
-	}
-	if (c.IDP != "" || c.Sub != "") && (c.IDP != a.IDP || c.Sub != a.Sub) {
-		return fmt.Errorf("account %d: %w", a.ID, ErrIdentity)
-	}
-	return nil
-}
-
-func (w *writer) newAccount(c AccountChange) Account {
-	a := Account{
-		ID: ecluse.AccountID(w.allot()), Controller: w.change.approval.Controller, Kind: "agent", State: Invited, Email: c.Email,
-		RequestedBy: w.change.approval.RequestedBy, ApprovedBy: w.change.approver, Installed: w.change.Installation,
-		Created: w.at, Starts: w.at, IDP: c.IDP, Sub: c.Sub,
-	}
-	if c.Sub != "" {
-		a.State = Active
-	}
-	if c.Organisation == "" {
-		a.Kind = "officer"
-	}
-	return a
-}
-
-// place puts an account into its organisation and site; what is empty leaves it where it is.
-func (w *writer) place(c AccountChange, a *Account) error {
-	if c.Organisation == "" {
-		return nil
-	}
-	o, ok := w.have.organisations[c.Organisation]
-	if !ok || o.Parent != 0 {
-		return fmt.Errorf("an account's organisation %s: %w", c.Organisation, ErrNotFound)
-	}
-	if a.Organisation != o.ID {
-		a.Organisation, a.Site = o.ID, 0
-	}
-	if c.Site == "" {
-		return nil
-	}
-	site, ok := w.have.organisations[c.Site]
-	if !ok || site.Parent != o.ID {
-		return fmt.Errorf("an account's site %s: %w", c.Site, ErrNotFound)
-	}
-	a.Site = site.ID
-	return nil
-}
-
-func (w *writer) save(ctx context.Context, tx Tx, a Account, fresh bool, grants []Grant) error {
-	if err := tx.PutAccount(ctx, a); err != nil {
-		return err
-	}
-	for _, g := range grants {
-		if err := tx.PutGrant(ctx, g); err != nil {
-			return err
-		}
-	}
-	if !fresh || a.State != Invited {
-		return nil
-	}
-	return tx.InsertInvitation(ctx, w.directory.invitation(a, w.at))
-}
-
-// runs reports whether a grant is in force at an instant.
-func (g Grant) runs(at time.Time) bool { return g.Ends.IsZero() || at.Before(g.Ends) }
-
-// grants are those that an account has after a change, and which of them are new or other than before.
-// What a change does not name any more ends now; an ended account keeps what it had.
-func (w *writer) grants(c AccountChange, a Account) (all, changed []Grant, err error) {
-	all = slices.Clone(w.have.grants[a.ID])
-	if a.State == Ended {
-		return all, nil, nil
-	}
-	wanted, err := w.wanted(c, a)
-	if err != nil {
-		return nil, nil, err
-	}
-	same := func(g Grant) func(Grant) bool {
-		return func(o Grant) bool { return o.Role == g.Role && o.Agreement == g.Agreement }
-	}
-	for i, g := range all {
-		if g.runs(w.at) && !slices.ContainsFunc(wanted, same(g)) {
-			all[i].Ends = w.at
-			changed = append(changed, w.granted(&all[i]))
-		}
-	}
-	for _, g := range wanted {
-		i := slices.IndexFunc(all, same(g))
-		if i < 0 {
-			i, all = len(all), append(all, g)
-		} else if all[i].Ends.Equal(g.Ends) {
-			continue
-		} else if all[i].runs(w.at) {
-			g.Created = all[i].Created
-		}
-		all[i] = g
-		changed = append(changed, w.granted(&all[i]))
-	}
-	return all, changed, nil
-}
-
-// granted signs a grant for this change.
-func (w *writer) granted(g *Grant) Grant {
-	g.RequestedBy, g.ApprovedBy, g.Entry = w.change.approval.RequestedBy, w.change.approver, w.entry
-	g.MAC = w.directory.keys.MAC(grantDomain, g.canonical())
-	return *g
-}
-
-// wanted are the grants that a change names.
-func (w *writer) wanted(c AccountChange, a Account) ([]Grant, error) {
-	var list []Grant
-	for _, role := range c.Roles {
-		g := Grant{Account: a.ID, Role: role, Created: w.at, Ends: c.Ends}
-		if role != ecluse.RoleAgent {
-			list = append(list, g)
-			continue
-		}
-		for _, code := range c.Agreements {
-			i := slices.IndexFunc(w.have.agreements, func(g Agreement) bool { return g.Organisation == a.Organisation && g.Code == code })
-			if i < 0 {
-				return nil, fmt.Errorf("an account's agreement %s: %w", code, ErrNotFound)
-			}
-			found := w.have.agreements[i]
-			if !w.directory.valid(agreementDomain, int64(found.ID), found.MAC, found.canonical()) {
-				return nil, fmt.Errorf("agreement %d: %w", found.ID, ErrDead)
-			}
-			g.Agreement = found.ID
-			list = append(list, g)
-		}
-	}
-	return list, nil
-}
-
 // links are counted here and made later, in chunks.
 func (w *writer) links(ctx context.Context) error {
 	var to receivers
@@ -476,7 +303,7 @@ func (d *Directory) applyLinks(ctx context.Context, id ecluse.ApprovalID, c Chan
 	if err != nil {
 		return err
 	}
-	have, err := d.snapshot(ctx, d.rows, controller.ID)
+	have, err := d.snapshot(ctx, d.rows, controller.ID, Change{})
 	if err != nil {
 		return err
 	}

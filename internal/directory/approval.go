@@ -192,13 +192,13 @@ func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 	}
 	k, _ := kindOf(a.Kind)
 	taken := &decision{Approval: a, controller: s.Controller, approver: by.Account}
-	takeEffect, err := k.effect(d, taken)
-	if err != nil {
-		return nil, ledger.Candidate{}, err
-	}
 	state, what := "refused", "refuse "
+	var takeEffect ledger.Effect
 	if approve {
 		state, what = "approved", "approve "
+		if takeEffect, err = k.effect(d, ctx, taken); err != nil {
+			return nil, ledger.Candidate{}, d.unlessStale(ctx, s.Rev, err)
+		}
 	}
 	digest := sha256.Sum256([]byte(a.Body))
 	return taken, ledger.Candidate{
@@ -211,6 +211,17 @@ func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 			return takeEffect(ctx, tx, e)
 		},
 	}, nil
+}
+
+// unlessStale is an error that was found on facts of a revision, or ErrStale if they changed meanwhile: what
+// was found may be due to that.
+func (d *Directory) unlessStale(ctx context.Context, rev int64, found error) error {
+	now, err := d.rows.Rev(ctx)
+	if err != nil || now == rev {
+		return errors.Join(found, err)
+	}
+	d.Revised(now)
+	return ledger.ErrStale
 }
 
 // approvalFacts reads what policy.DecideApproval asks for. Whatever changes it raises the revision, but

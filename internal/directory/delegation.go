@@ -87,7 +87,7 @@ func (d *Directory) MayAct(ctx context.Context, client, agent ecluse.AccountID) 
 		return err
 	}
 	at := d.now()
-	if program.Account.Kind != KindClient || program.Account.over(at) || acted.Account.over(at) {
+	if program.Account.Kind != KindClient || program.over(at) || acted.over(at) {
 		return ErrNotDelegated
 	}
 	ok, err := d.Delegated(ctx, program, acted, at)

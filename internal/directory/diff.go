@@ -86,7 +86,7 @@ func instant(t time.Time) string {
 func (w *writer) organisationCells(o Organisation) []cell {
 	return []cell{
 		{"code", o.Code}, {"name", o.Name}, {"organisation", w.have.byID[o.Parent].Code}, {"kind", o.Kind}, {"siret", o.SIRET},
-		{"territory", o.Territory}, {"phone", o.Phone}, {"state", o.State},
+		{"territory", o.Territory}, {"phone", o.Phone}, {"headcount", number(o.Headcount)}, {"state", o.State},
 	}
 }
 
@@ -103,8 +103,16 @@ func (w *writer) accountCells(ctx context.Context, a Account, grants []Grant) ([
 	return []cell{
 		{"email", a.Email}, {"given_name", a.GivenName}, {"usual_name", a.UsualName}, {"organisation", w.have.byID[a.Organisation].Code},
 		{"site", w.have.byID[a.Site].Code}, {"roles", roles}, {"identity", strings.TrimSpace(a.IDP + " " + a.Sub)},
-		{"ends", instant(a.Ends)}, {"state", a.State},
+		{"ends", instant(a.Ends)}, {"replacement_until", instant(a.StandInEnds)}, {"state", a.StateAt(w.at)},
 	}, err
+}
+
+// number is "" for 0, which stands for unknown.
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 // roles are the running grants: each with its agreement, and its end if it has one.

@@ -67,13 +67,18 @@ func (d *Directory) found(ctx context.Context, tx ledger.Tx, e *ledger.Entry, bo
 			}
 			w = &writer{directory: d, tx: tx, at: e.At, entry: e.N, change: applied{approval: Approval{Controller: body}}}
 			w.change.Installation = true
-			if w.have, err = d.snapshot(ctx, tx.(Tx), body); err != nil {
+			if w.have, err = d.snapshot(ctx, tx.(Tx), body, Change{Accounts: staff}); err != nil {
 				return err
 			}
 			writers[s.Organisation] = w
 		}
 		s.Organisation = ""
 		if err := w.account(ctx, s); err != nil {
+			return err
+		}
+	}
+	for _, w := range writers {
+		if err := w.rows.write(ctx, tx.(Tx)); err != nil {
 			return err
 		}
 	}

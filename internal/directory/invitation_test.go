@@ -51,9 +51,9 @@ func TestAnInvitationBindsItsOwnerOnce(t *testing.T) {
 		for _, bad := range []string{"", token[1:], token + "A", strings.ToUpper(token), strings.ToLower(token), strings.Repeat("A", 10<<10)} {
 			refuse("a spoiled token", bad, identity("nina", "sub-nina"), directory.ErrInvitationUnknown)
 		}
-		refuse("another address", token, identity("mallory", "sub-mallory"), directory.ErrInvitationIdentity)
-		refuse("no identity", token, identity("nina", ""), directory.ErrInvitationIdentity)
-		refuse("no provider", token, directory.Identity{Sub: "sub-nina", Email: nodetest.Email("nina")}, directory.ErrInvitationIdentity)
+		refuse("another address", token, identity("mallory", "sub-mallory"), directory.ErrInvitationUnlike)
+		refuse("no identity", token, identity("nina", ""), directory.ErrInvitationUnlike)
+		refuse("no provider", token, directory.Identity{Sub: "sub-nina", Email: nodetest.Email("nina")}, directory.ErrInvitationUnlike)
 		refuse("an identity that has an account", token, identity("nina", "sub-anne"), directory.ErrInvitationIdentity)
 		if known(w, "nina") || known(w, "mallory") {
 			t.Fatal("a refused invitation has bound somebody")

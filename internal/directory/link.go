@@ -68,6 +68,12 @@ func (d *Directory) ValidLinks(links []Link) []Link {
 // Runs reports whether the link is in force at an instant.
 func (l Link) Runs(at time.Time) bool { return !at.Before(l.Starts) && at.Before(l.Ends) }
 
+// entrusts reports whether the link is for an account as it is now: it came into being before the link, and
+// is of the organisation that the link was made in. Nobody takes a caseload along to another one.
+func (l Link) entrusts(a Account) bool {
+	return l.Account == a.ID && l.Organisation == a.Organisation && !l.MadeAt.Before(a.Starts)
+}
+
 // Explains is the tier that the links give an account at an instant: links that it made itself count
 // for nothing.
 func Explains(links []Link, a Account, at time.Time) ecluse.Tier {
@@ -77,7 +83,7 @@ func Explains(links []Link, a Account, at time.Time) ecluse.Tier {
 			continue
 		}
 		switch {
-		case l.Account == a.ID || l.Account == 0 && l.Site == a.Site && a.Site != 0:
+		case l.entrusts(a) || l.Account == 0 && l.Site == a.Site && a.Site != 0 && a.Kind != KindClient:
 			return ecluse.Explained
 		case a.Site != 0 && l.Site == a.Site:
 			tier = min(tier, ecluse.SameSite)

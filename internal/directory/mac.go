@@ -17,6 +17,8 @@ const (
 	agreementDomain = "directory/agreements"
 	grantDomain     = "directory/grants"
 	linkDomain      = "directory/links"
+	activityDomain  = "directory/activity"
+	bindingDomain   = "directory/identities"
 )
 
 // rowBytes is the canonical form of a row: every column in table order, numbers as 8 bytes, texts with
@@ -57,10 +59,10 @@ func (b *rowBytes) number(n int64) {
 	b.Write(buf[:])
 }
 
-// canonical leaves out ActiveAt, which every sign-in changes.
+// canonical leaves out ActiveAt, which every sign-in changes and ActiveMAC covers.
 func (a Account) canonical() []byte {
 	return row(int64(a.ID), int64(a.Controller), int64(a.Organisation), int64(a.Site), a.Kind, a.State, a.IDP, a.Sub, a.Email,
-		a.GivenName, a.UsualName, int64(a.RequestedBy), int64(a.ApprovedBy), a.Installed, a.Created, a.Starts, a.Ends, int64(a.Entry))
+		a.GivenName, a.UsualName, int64(a.RequestedBy), int64(a.ApprovedBy), a.Installed, a.Created, a.Starts, a.Ends, a.StandInEnds, int64(a.Entry))
 }
 
 func (a Agreement) canonical() []byte {
@@ -86,8 +88,13 @@ func (d *Directory) valid(domain string, id int64, mac, canonical []byte) bool {
 	return false
 }
 
+// checkAccount: ErrDead if an account is not as the program wrote it. Nobody else can say when it was last
+// signed in with either, lest a dormant one be woken.
 func (d *Directory) checkAccount(a Account) error {
 	if !d.valid(accountDomain, int64(a.ID), a.MAC, a.canonical()) {
+		return fmt.Errorf("account %d: %w", a.ID, ErrDead)
+	}
+	if !a.ActiveAt.IsZero() && !d.valid(activityDomain, int64(a.ID), a.ActiveMAC, a.activity()) {
 		return fmt.Errorf("account %d: %w", a.ID, ErrDead)
 	}
 	return nil

@@ -27,7 +27,7 @@ func (d *Directory) Missing(ctx context.Context, c Change) error {
 	if err != nil {
 		return err
 	}
-	have, err := d.snapshot(ctx, d.rows, controller.ID)
+	have, err := d.snapshot(ctx, d.rows, controller.ID, Change{})
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (d *Directory) RequestObserve(ctx context.Context, by Actor, c ObserveChang
 }
 
 // observing is the effect of approving a request of KindObserve.
-func (d *Directory) observing(r *decision) (ledger.Effect, error) {
+func (d *Directory) observing(_ context.Context, r *decision) (ledger.Effect, error) {
 	var c ObserveChange
 	if err := r.read(&c); err != nil {
 		return nil, err

@@ -34,6 +34,10 @@ func other(t *testing.T, v reflect.Value, name string) {
 		v.Set(reflect.ValueOf(nodetest.Start.AddDate(0, 1, 0)))
 	case []ecluse.Role:
 		v.Set(reflect.ValueOf([]ecluse.Role{ecluse.RoleAccountManager}))
+	case int:
+		v.SetInt(7)
+	case bool:
+		v.SetBool(true)
 	case []string:
 		v.Set(reflect.ValueOf([]string{}))
 	case ecluse.FieldSet:

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,12 +18,14 @@ type snapshot struct {
 	agreements    []Agreement
 	accounts      map[string]Account // by e-mail; ended ones left out
 	grants        map[ecluse.AccountID][]Grant
+	bound         map[Subject]Account // of the subjects that the change names: whom they were bound to first
 }
 
-func (d *Directory) snapshot(ctx context.Context, from Reads, c ecluse.ControllerID) (snapshot, error) {
+// snapshot reads what a change may be about.
+func (d *Directory) snapshot(ctx context.Context, from Reads, c ecluse.ControllerID, change Change) (snapshot, error) {
 	s := snapshot{
 		organisations: map[string]Organisation{}, byID: map[ecluse.OrganisationID]Organisation{},
-		accounts: map[string]Account{}, grants: map[ecluse.AccountID][]Grant{},
+		accounts: map[string]Account{}, grants: map[ecluse.AccountID][]Grant{}, bound: map[Subject]Account{},
 	}
 	organisations, err := from.Organisations(ctx, c)
 	if err != nil {
@@ -50,7 +53,60 @@ func (d *Directory) snapshot(ctx context.Context, from Reads, c ecluse.Controlle
 	for _, g := range grants {
 		s.grants[g.Account] = append(s.grants[g.Account], g)
 	}
-	return s, nil
+	return s, d.readBound(ctx, from, &s, accounts, change.Accounts)
+}
+
+// readBound finds the accounts of the identities that a change names.
+func (d *Directory) readBound(ctx context.Context, from Reads, s *snapshot, accounts []Account, changes []AccountChange) error {
+	var named []Subject
+	for _, c := range changes {
+		if c.Sub != "" {
+			named = append(named, c.subject())
+		}
+	}
+	bindings, err := d.bindings(ctx, from, named)
+	if err != nil {
+		return err
+	}
+	byID := map[ecluse.AccountID]Account{}
+	for _, a := range accounts {
+		byID[a.ID] = a
+	}
+	for subject, account := range bindings {
+		a, ok := byID[account]
+		if !ok {
+			a.ID = account // another body's: its state is none, which nothing goes on with
+		}
+		s.bound[subject] = a
+	}
+	return nil
+}
+
+// bindings are the accounts that subjects were first bound to. A row written around the program is an
+// error: it may hide whose meters a subject has.
+func (d *Directory) bindings(ctx context.Context, from Reads, named []Subject) (map[Subject]ecluse.AccountID, error) {
+	if len(named) == 0 {
+		return nil, nil
+	}
+	rows, err := from.Bindings(ctx, named)
+	if err != nil {
+		return nil, fmt.Errorf("read the identities: %w", err)
+	}
+	found := map[Subject]ecluse.AccountID{}
+	for _, b := range rows {
+		if !d.valid(bindingDomain, int64(b.Account), b.MAC, b.canonical()) {
+			return nil, fmt.Errorf("the identity of account %d: %w", b.Account, ErrDead)
+		}
+		found[b.Subject] = b.Account
+	}
+	return found, nil
+}
+
+// clone is a copy that a writer may change.
+func (s snapshot) clone() snapshot {
+	s.organisations, s.byID, s.accounts, s.grants = maps.Clone(s.organisations), maps.Clone(s.byID), maps.Clone(s.accounts), maps.Clone(s.grants)
+	s.agreements = slices.Clone(s.agreements)
+	return s
 }
 
 // agreement is where the agreement of a change is, or -1.

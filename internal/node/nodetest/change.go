@@ -98,7 +98,7 @@ func (w *World) SetState(name, state string) ecluse.EntryNumber {
 			}
 			a.State, a.Entry, n = state, e.N, e.N
 			a.MAC = w.AccountMAC(a)
-			return tx.(directory.Tx).PutAccount(ctx, a)
+			return tx.(directory.Tx).PutAccounts(ctx, a)
 		},
 	})
 	if err != nil {
@@ -141,6 +141,7 @@ func accountRow(a directory.Account) []byte {
 	instant(a.Created)
 	instant(a.Starts)
 	instant(a.Ends)
+	instant(a.StandInEnds)
 	number(int64(a.Entry))
 	return b
 }

@@ -302,6 +302,7 @@ func (w *World) SignIn(name string) signin.Caller {
 	id, err := w.Store.SaveSession(w.t.Context(), signin.Session{
 		Account: a.ID, Hash: []byte(rand.Text()), Provider: "test", ACR: "eidas2", Created: at, SteppedAt: at,
 		IdleEnds: at.Add(15 * time.Minute), Ends: at.Add(12 * time.Hour), IDToken: []byte{},
+		Activity: w.Directory.Activity(a.ID, at),
 	}, 0)
 	if err != nil {
 		w.t.Fatal(err)
