@@ -63,9 +63,8 @@ type Registers struct {
 	now   func() time.Time
 
 	mu     sync.Mutex
-	loaded time.Time
-	byID   map[ecluse.RegisterID]*Register
-	byCode map[string]*Register
+	loaded time.Time // zero: to be read again
+	list   *list     // as of the last load
 }
 
 // New makes the service; it reads nothing yet.
@@ -88,46 +87,55 @@ func (s *Registers) Create(ctx context.Context, name string, schema []byte) (*Re
 	if err != nil {
 		return nil, err
 	}
-	row := StoredRegister{Code: parsed.Code, Schema: schema, Digest: parsed.Digest(), Keyset: keyset, Controllers: parsed.Controllers}
-	if _, err := s.store.CreateRegister(ctx, s.now(), row); err != nil {
+	row := StoredRegister{Code: parsed.Code, Schema: schema, Digest: parsed.Digest(), Keyset: keyset}
+	for _, c := range parsed.Controllers {
+		row.Controllers = append(row.Controllers, StoredController{Controller: c})
+	}
+	if _, err := s.store.CreateRegister(ctx, s.now(), row, seals(s.keys)); err != nil {
 		return nil, fmt.Errorf("create register %s: %w", parsed.Code, err)
 	}
 	s.forget()
 	return s.ByCode(ctx, parsed.Code)
 }
 
-// ByCode finds a register by its code: ErrUnknownRegister.
+// ByCode finds a register by its code: ErrUnknownRegister, ErrDead.
 func (s *Registers) ByCode(ctx context.Context, code string) (*Register, error) {
-	_, byCode, err := s.load(ctx)
+	all, err := s.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if r := byCode[code]; r != nil {
+	if r := all.byCode[code]; r != nil {
 		return r, nil
+	}
+	if err := all.deadCode[code]; err != nil {
+		return nil, err
 	}
 	return nil, ErrUnknownRegister
 }
 
-// ByID finds a register by its id: ErrUnknownRegister.
+// ByID finds a register by its id: ErrUnknownRegister, ErrDead.
 func (s *Registers) ByID(ctx context.Context, id ecluse.RegisterID) (*Register, error) {
-	byID, _, err := s.load(ctx)
+	all, err := s.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if r := byID[id]; r != nil {
+	if r := all.byID[id]; r != nil {
 		return r, nil
+	}
+	if err := all.deadID[id]; err != nil {
+		return nil, err
 	}
 	return nil, ErrUnknownRegister
 }
 
-// All lists the registers by code.
+// All lists the registers by code, without dead ones.
 func (s *Registers) All(ctx context.Context) ([]*Register, error) {
-	_, byCode, err := s.load(ctx)
+	loaded, err := s.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]*Register, 0, len(byCode))
-	for _, r := range byCode {
+	all := make([]*Register, 0, len(loaded.byCode))
+	for _, r := range loaded.byCode {
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b *Register) int {
@@ -142,37 +150,50 @@ func (s *Registers) All(ctx context.Context) ([]*Register, error) {
 func (s *Registers) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byID = nil
+	s.loaded = time.Time{}
 }
 
-// load returns the registers, read again if they are older than fresh. The maps are never changed.
-func (s *Registers) load(ctx context.Context) (map[ecluse.RegisterID]*Register, map[string]*Register, error) {
+// list is what one load found. It is never changed.
+type list struct {
+	byID     map[ecluse.RegisterID]*Register
+	byCode   map[string]*Register
+	deadID   map[ecluse.RegisterID]error
+	deadCode map[string]error
+}
+
+// load returns the registers, read again if they are older than fresh. A dead one keeps no other from
+// opening.
+func (s *Registers) load(ctx context.Context) (*list, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if age := now.Sub(s.loaded); s.byID != nil && age >= 0 && age < fresh {
-		return s.byID, s.byCode, nil
+	if age := now.Sub(s.loaded); !s.loaded.IsZero() && age >= 0 && age < fresh {
+		return s.list, nil
 	}
 	rows, err := s.store.Registers(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the registers: %w", err)
+		return nil, fmt.Errorf("read the registers: %w", err)
 	}
-	byID, byCode := map[ecluse.RegisterID]*Register{}, map[string]*Register{}
+	all := &list{byID: map[ecluse.RegisterID]*Register{}, byCode: map[string]*Register{}, deadID: map[ecluse.RegisterID]error{}, deadCode: map[string]error{}}
 	for _, row := range rows {
+		if err := authentic(s.keys, row); err != nil {
+			all.deadID[row.ID], all.deadCode[row.Code] = err, err
+			continue
+		}
 		r, err := s.unpack(row)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		byID[r.ID], byCode[r.Code] = r, r
+		all.byID[r.ID], all.byCode[r.Code] = r, r
 	}
-	s.byID, s.byCode, s.loaded = byID, byCode, now
-	return byID, byCode, nil
+	s.list, s.loaded = all, now
+	return all, nil
 }
 
 // unpack opens what a row of registers holds, or takes it from the last load if nothing but the number
 // of persons has changed.
 func (s *Registers) unpack(row StoredRegister) (*Register, error) {
-	if old := s.byCode[row.Code]; old != nil && old.ID == row.ID && string(old.Schema.Digest()) == string(row.Digest) {
+	if old := s.old(row.Code); old != nil && old.ID == row.ID && string(old.Schema.Digest()) == string(row.Digest) {
 		again := *old
 		again.Persons = row.Persons
 		return &again, nil
@@ -196,6 +217,13 @@ func (s *Registers) unpack(row StoredRegister) (*Register, error) {
 		ID: row.ID, Code: row.Code, Schema: schema, Persons: row.Persons, Controllers: schema.Controllers,
 		aead: aead, index: s.keys.IndexKey(row.Code), order: byBit(schema.Fields),
 	}, nil
+}
+
+func (s *Registers) old(code string) *Register {
+	if s.list == nil {
+		return nil
+	}
+	return s.list.byCode[code]
 }
 
 func byBit(fields []Field) []int {

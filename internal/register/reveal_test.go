@@ -26,7 +26,7 @@ func TestRevealDecryptsTheFieldsOfTheReceiptAndNoOther(t *testing.T) {
 	aead := &counting{AEAD: newAEAD(t)}
 	reg := &Register{ID: 3, Code: schema.Code, Schema: schema, aead: aead}
 	now := time.Now()
-	s := &Registers{now: func() time.Time { return now }, loaded: now, byID: map[ecluse.RegisterID]*Register{3: reg}}
+	s := &Registers{now: func() time.Time { return now }, loaded: now, list: &list{byID: map[ecluse.RegisterID]*Register{3: reg}}}
 	rec := unsealed{territory: "93"}
 	for _, f := range schema.Fields {
 		rec.bits, rec.values = append(rec.bits, f.Bit), append(rec.values, "value of "+f.Name)

@@ -18,8 +18,8 @@ type Store interface {
 
 	// CreateRegister writes a register and its controllers; known controllers keep their id and row.
 	// It returns the row with ids; ErrRegisterExists.
-	CreateRegister(ctx context.Context, now time.Time, row StoredRegister) (StoredRegister, error)
-	// Registers reads all registers with their controllers.
+	CreateRegister(ctx context.Context, now time.Time, row StoredRegister, s Seals) (StoredRegister, error)
+	// Registers reads all registers with their controllers and published imports, as of one instant.
 	Registers(ctx context.Context) ([]StoredRegister, error)
 	// Heads reads the first HeadPrefix bytes of the visible records of persons of a register, in any
 	// order; persons without one are left out.
@@ -44,11 +44,11 @@ type ImportStore interface {
 	Known(ctx context.Context, register ecluse.RegisterID, externals [][]byte) ([]KnownPerson, error)
 	// PutImport writes a batch and the import's progress: ErrImportLost unless it is still running.
 	PutImport(ctx context.Context, imp StoredImport, batch ImportBatch) error
-	// EndImport publishes or abandons a running import, and adds to the register's persons:
-	// ErrImportLost unless it is still running.
-	EndImport(ctx context.Context, imp StoredImport, publish bool, created int64) error
-	// PublishImport is EndImport inside a transaction that is open: a ledger entry's.
-	PublishImport(ctx context.Context, tx ledger.Tx, imp StoredImport, created int64) error
+	// AbandonImport gives a running import up: ErrImportLost unless it is still running.
+	AbandonImport(ctx context.Context, imp StoredImport) error
+	// PublishImport publishes a running import, adds to the register's persons and seals its row anew, in a
+	// transaction of its own, or in that of a ledger entry (tx not nil): ErrImportLost, ErrDead.
+	PublishImport(ctx context.Context, tx ledger.Tx, imp StoredImport, created int64, s Seals) error
 	// Sweep deletes the rows of abandoned imports of a register, in many short transactions.
 	Sweep(ctx context.Context, register ecluse.RegisterID) error
 }
@@ -61,7 +61,15 @@ type StoredRegister struct {
 	Digest      []byte // SHA-256 of it
 	Keyset      []byte // wrapped
 	Persons     int64
-	Controllers []Controller
+	Controllers []StoredController
+	Published   []ecluse.VersionID // imports, ascending
+	MAC         []byte             // see registerMAC
+}
+
+// StoredController is a row of controllers with one of register_controllers.
+type StoredController struct {
+	Controller
+	MAC []byte // of the row of controllers
 }
 
 // StoredRecord is a row of records.

@@ -84,6 +84,7 @@ const (
 // written once a run instead of once a row.
 type Writer struct {
 	store ImportStore
+	seals Seals
 	now   func() time.Time
 	reg   *Register
 	done  func() // forgets the cached number of persons
@@ -123,7 +124,7 @@ func (s *Registers) Import(ctx context.Context, reg *Register, digest []byte) (*
 	}
 	imp.ID = id
 	w := &Writer{
-		store: s.store, now: s.now, reg: reg, done: s.forget, imp: imp,
+		store: s.store, seals: seals(s.keys), now: s.now, reg: reg, done: s.forget, imp: imp,
 		sweep: func(ctx context.Context) error { return s.Sweep(ctx, reg) }, empty: empty,
 		seen: map[uint64]struct{}{}, queue: make(chan ImportBatch, 4),
 	}
@@ -454,7 +455,7 @@ func (w *Writer) failure() error {
 // nothing is visible; call Abandon. Errors: ErrImportLost, the store's.
 func (w *Writer) Publish(ctx context.Context) (Published, error) {
 	return w.publish(ctx, func(imp StoredImport) error {
-		return w.patiently(ctx, func() error { return w.store.EndImport(ctx, imp, true, w.result.Created) })
+		return w.patiently(ctx, func() error { return w.store.PublishImport(ctx, nil, imp, w.result.Created, w.seals) })
 	})
 }
 
@@ -473,7 +474,7 @@ func (w *Writer) PublishEntry(ctx context.Context, l Appender, by string) (Publi
 			Kind: ledger.KindImport, Register: imp.Register, Version: imp.ID, Revision: ledger.AnyRevision,
 			Detail: ledger.Detail{What: "publish", Digest: imp.Digest, By: by},
 			Effect: func(ctx context.Context, tx ledger.Tx, _ *ledger.Entry) error {
-				return w.store.PublishImport(ctx, tx, imp, w.result.Created)
+				return w.store.PublishImport(ctx, tx, imp, w.result.Created, w.seals)
 			},
 		})
 		return err
@@ -505,7 +506,7 @@ func (w *Writer) Abandon(ctx context.Context) error {
 	}
 	w.stopped()
 	w.stop()
-	err := w.patiently(ctx, func() error { return w.store.EndImport(ctx, w.snapshot(), false, 0) })
+	err := w.patiently(ctx, func() error { return w.store.AbandonImport(ctx, w.snapshot()) })
 	if err != nil && !errors.Is(err, ErrImportLost) {
 		return fmt.Errorf("abandon import %d: %w", w.imp.ID, err)
 	}

@@ -50,8 +50,8 @@ type Column struct {
 // Tables is the schema of migrations/ in the order in which it is restored. A test compares it with
 // what the database says of itself. The row of heads comes last: without it a database opens nowhere.
 var Tables = []*Table{
-	table("controllers", "id", "id code:t name:t dpo:t"),
-	table("registers", "id", "id code:t schema:t schema_digest:b keyset:b persons"),
+	table("controllers", "id", "id code:t name:t dpo:t mac:b"),
+	table("registers", "id", "id code:t schema:t schema_digest:b keyset:b persons mac:b"),
 	table("register_controllers", "register_id, controller_id", "register_id controller_id role:t rule:t"),
 	table("organisations", "id", "id controller_id parent_id code:t kind:t siret:t name:t territory:t phone:t headcount state:t"),
 	table("agreements", "id", "id organisation_id register_id code:t purposes:t fields territory:t limits:t starts ends state:t entry mac:b"),

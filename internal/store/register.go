@@ -20,15 +20,18 @@ const visibleVersion = `(SELECT MAX(x.version) FROM records x JOIN imports i ON 
 	WHERE x.person_id = p.id AND i.state = 'published')`
 
 var (
-	listRegisters = defineScan("list registers", `SELECT id, code, schema, schema_digest, keyset, persons FROM registers ORDER BY id`)
+	listRegisters = defineScan("list registers", `SELECT id, code, schema, schema_digest, keyset, persons, mac FROM registers ORDER BY id`)
 	// Small tables both.
-	listControllers = defineScan("list controllers of registers", `SELECT rc.register_id, c.id, c.code, c.name, c.dpo, rc.role, rc.rule
+	listControllers = defineScan("list controllers of registers", `SELECT rc.register_id, c.id, c.code, c.name, c.dpo, c.mac, rc.role, rc.rule
 		FROM register_controllers rc JOIN controllers c ON c.id = rc.controller_id ORDER BY rc.register_id, c.id`)
+	listPublished = defineScan("list published imports", `SELECT register_id, id FROM imports WHERE state = 'published' ORDER BY register_id, id`)
+	sealRegister  = define("seal register", `UPDATE registers SET mac = $2 WHERE id = $1`)
+
 	findRegister     = define("find register", `SELECT id FROM registers WHERE code = $1`)
 	findController   = define("find controller", `SELECT id FROM controllers WHERE code = $1`)
-	insertController = define("insert controller", `INSERT INTO controllers (id, code, name, dpo) VALUES ($1, $2, $3, $4)`)
-	insertRegister   = define("insert register", `INSERT INTO registers (id, code, schema, schema_digest, keyset, persons)
-		VALUES ($1, $2, $3, $4, $5, 0)`)
+	insertController = define("insert controller", `INSERT INTO controllers (id, code, name, dpo, mac) VALUES ($1, $2, $3, $4, $5)`)
+	insertRegister   = define("insert register", `INSERT INTO registers (id, code, schema, schema_digest, keyset, persons, mac)
+		VALUES ($1, $2, $3, $4, $5, 0, $6)`)
 	insertRegisterController = define("insert register controller", `INSERT INTO register_controllers (register_id, controller_id, role, rule)
 		VALUES ($1, $2, $3, $4)`)
 
@@ -84,7 +87,7 @@ var (
 
 // CreateRegister writes a register with its controllers: register.ErrRegisterExists. It implements
 // register.Store, like all that follows.
-func (db *DB) CreateRegister(ctx context.Context, now time.Time, row register.StoredRegister) (register.StoredRegister, error) {
+func (db *DB) CreateRegister(ctx context.Context, now time.Time, row register.StoredRegister, s register.Seals) (register.StoredRegister, error) {
 	err := db.Locked(ctx, now, func(locked ledger.Tx) error {
 		t, err := own(locked)
 		if err != nil {
@@ -99,13 +102,13 @@ func (db *DB) CreateRegister(ctx context.Context, now time.Time, row register.St
 		}
 		row.ID = ecluse.RegisterID(t.Allot(1))
 		t.head.Rev++
-		return t.createRegister(ctx, &row)
+		return t.createRegister(ctx, &row, s)
 	})
 	return row, err
 }
 
-func (t *Tx) createRegister(ctx context.Context, row *register.StoredRegister) error {
-	if err := t.exec(ctx, insertRegister, int64(row.ID), row.Code, string(row.Schema), row.Digest, row.Keyset); err != nil {
+func (t *Tx) createRegister(ctx context.Context, row *register.StoredRegister, s register.Seals) error {
+	if err := t.exec(ctx, insertRegister, int64(row.ID), row.Code, string(row.Schema), row.Digest, row.Keyset, []byte{}); err != nil {
 		return err
 	}
 	for i := range row.Controllers {
@@ -113,7 +116,7 @@ func (t *Tx) createRegister(ctx context.Context, row *register.StoredRegister) e
 		err := t.row(ctx, findController, []any{c.Code}, &c.ID)
 		if errors.Is(err, sql.ErrNoRows) {
 			c.ID = ecluse.ControllerID(t.Allot(1))
-			err = t.exec(ctx, insertController, int64(c.ID), c.Code, c.Name, c.DPO)
+			err = t.exec(ctx, insertController, int64(c.ID), c.Code, c.Name, c.DPO, s.Controller(c.Controller))
 		}
 		if err != nil {
 			return err
@@ -122,16 +125,54 @@ func (t *Tx) createRegister(ctx context.Context, row *register.StoredRegister) e
 			return err
 		}
 	}
-	return nil
+	return t.sealRegister(ctx, row.ID, s, func(r register.StoredRegister) register.StoredRegister {
+		r.MAC = nil // it is new
+		return r
+	})
 }
 
-// Registers reads all registers with their controllers.
-func (db *DB) Registers(ctx context.Context) ([]register.StoredRegister, error) {
+// sealRegister gives a register's row the MAC of what it is by now in this transaction.
+func (t *Tx) sealRegister(ctx context.Context, id ecluse.RegisterID, s register.Seals, before func(register.StoredRegister) register.StoredRegister) error {
+	all, err := registersOf(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.ID != id {
+			continue
+		}
+		mac, err := s.Register(before(r), r)
+		if err != nil {
+			return err
+		}
+		return t.execOne(ctx, sealRegister, int64(id), mac)
+	}
+	return register.ErrUnknownRegister
+}
+
+// Registers reads all registers with their controllers and published imports, as of one instant.
+func (db *DB) Registers(ctx context.Context) (all []register.StoredRegister, err error) {
+	err = db.Snapshot(ctx, func(s *Snapshot) error {
+		all, err = registersOf(ctx, s.t)
+		return err
+	})
+	return all, err
+}
+
+func registersOf(ctx context.Context, t *Tx) ([]register.StoredRegister, error) {
 	var all []register.StoredRegister
-	err := db.query(ctx, listRegisters, func(rows *sql.Rows) error {
+	of := func(id ecluse.RegisterID) *register.StoredRegister {
+		for i := range all {
+			if all[i].ID == id {
+				return &all[i]
+			}
+		}
+		return new(register.StoredRegister) // of none
+	}
+	err := t.query(ctx, listRegisters, func(rows *sql.Rows) error {
 		var r register.StoredRegister
 		var schema string
-		err := rows.Scan(&r.ID, &r.Code, &schema, &r.Digest, &r.Keyset, &r.Persons)
+		err := rows.Scan(&r.ID, &r.Code, &schema, &r.Digest, &r.Keyset, &r.Persons, &r.MAC)
 		r.Schema = []byte(schema)
 		all = append(all, r)
 		return err
@@ -139,17 +180,25 @@ func (db *DB) Registers(ctx context.Context) ([]register.StoredRegister, error) 
 	if err != nil {
 		return nil, err
 	}
-	return all, db.query(ctx, listControllers, func(rows *sql.Rows) error {
+	err = t.query(ctx, listControllers, func(rows *sql.Rows) error {
 		var id ecluse.RegisterID
-		var c register.Controller
+		var c register.StoredController
 		var roles string
-		err := rows.Scan(&id, &c.ID, &c.Code, &c.Name, &c.DPO, &roles, &c.Rule)
+		err := rows.Scan(&id, &c.ID, &c.Code, &c.Name, &c.DPO, &c.MAC, &roles, &c.Rule)
 		c.Roles = strings.Fields(roles)
-		for i := range all {
-			if all[i].ID == id {
-				all[i].Controllers = append(all[i].Controllers, c)
-			}
-		}
+		r := of(id)
+		r.Controllers = append(r.Controllers, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, t.query(ctx, listPublished, func(rows *sql.Rows) error {
+		var id ecluse.RegisterID
+		var v ecluse.VersionID
+		err := rows.Scan(&id, &v)
+		r := of(id)
+		r.Published = append(r.Published, v)
 		return err
 	})
 }
@@ -394,25 +443,35 @@ func pieces[T any](rows []T, do func([]T) error) error {
 	return nil
 }
 
-// EndImport publishes or abandons a running import: register.ErrImportLost if it no longer runs.
-func (db *DB) EndImport(ctx context.Context, imp register.StoredImport, publish bool, created int64) error {
-	state := "abandoned"
-	if publish {
-		state = "published"
-	}
-	return db.short(ctx, func(t *Tx) error { return t.endImport(ctx, imp, state, created) })
+// AbandonImport gives a running import up: register.ErrImportLost if it no longer runs.
+func (db *DB) AbandonImport(ctx context.Context, imp register.StoredImport) error {
+	return db.short(ctx, func(t *Tx) error { return t.endImport(ctx, imp, "abandoned") })
 }
 
-// PublishImport publishes inside the transaction of a ledger entry.
-func (db *DB) PublishImport(ctx context.Context, tx ledger.Tx, imp register.StoredImport, created int64) error {
+// PublishImport publishes a running import, in the transaction of a ledger entry if there is one:
+// register.ErrImportLost, register.ErrDead.
+func (db *DB) PublishImport(ctx context.Context, tx ledger.Tx, imp register.StoredImport, created int64, s register.Seals) error {
+	if tx == nil {
+		return db.short(ctx, func(t *Tx) error { return t.publishImport(ctx, imp, created, s) })
+	}
 	t, err := own(tx)
 	if err != nil {
 		return err
 	}
-	return t.endImport(ctx, imp, "published", created)
+	return t.publishImport(ctx, imp, created, s)
 }
 
-func (t *Tx) endImport(ctx context.Context, imp register.StoredImport, state string, created int64) error {
+func (t *Tx) publishImport(ctx context.Context, imp register.StoredImport, created int64, s register.Seals) error {
+	if err := t.endImport(ctx, imp, "published"); err != nil {
+		return err
+	}
+	if err := t.exec(ctx, addPersons, int64(imp.Register), created); err != nil {
+		return err
+	}
+	return t.sealRegister(ctx, imp.Register, s, func(r register.StoredRegister) register.StoredRegister { return r.Before(imp.ID, created) })
+}
+
+func (t *Tx) endImport(ctx context.Context, imp register.StoredImport, state string) error {
 	err := t.execOne(ctx, beatImport, int64(imp.ID), imp.Position, imp.Rows, imp.Rejected, micros(imp.At))
 	if errors.Is(err, errNotOne) {
 		return register.ErrImportLost
@@ -420,10 +479,7 @@ func (t *Tx) endImport(ctx context.Context, imp register.StoredImport, state str
 	if err != nil {
 		return err
 	}
-	if err := t.execOne(ctx, endImport, int64(imp.ID), state); err != nil {
-		return err
-	}
-	return t.exec(ctx, addPersons, int64(imp.Register), created)
+	return t.execOne(ctx, endImport, int64(imp.ID), state)
 }
 
 var errForeignTx = errors.New("not a transaction of this store")

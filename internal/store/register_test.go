@@ -270,7 +270,7 @@ func TestAKilledImportLeavesNothingVisibleAndTheSameFileIsRunAgain(t *testing.T)
 		if out[0] != register.Changed || out[1] != register.Created || out[50] != register.Created {
 			t.Errorf("outcomes %v", out)
 		}
-		if err := b.db.EndImport(t.Context(), register.StoredImport{ID: killed.Version(), Register: b.ml.ID}, true, 51); !errors.Is(err, register.ErrImportLost) {
+		if err := b.db.PublishImport(t.Context(), nil, register.StoredImport{ID: killed.Version(), Register: b.ml.ID}, 51, register.Seals{}); !errors.Is(err, register.ErrImportLost) {
 			t.Errorf("the killed import came back to life: %v", err)
 		}
 		if p := b.person(t, b.ml, id); p.Territory != "59" {

@@ -51,7 +51,7 @@ func eachDesk(t *testing.T, test func(*desk)) {
 // hire makes accounts 1 to n.
 func (d *desk) hire(n int) {
 	d.t.Helper()
-	texts := []string{`INSERT INTO controllers (id, code, name, dpo) VALUES (1, 'c', 'c', 'd')`}
+	texts := []string{`INSERT INTO controllers (id, code, name, dpo, mac) VALUES (1, 'c', 'c', 'd', '')`}
 	for i := range n {
 		texts = append(texts, fmt.Sprintf(`INSERT INTO accounts (id, controller_id, organisation_id, site_id, kind, state, idp, email, given_name,
 			usual_name, requested_by, approved_by, installed, created, starts, ends, active_at, entry, mac)

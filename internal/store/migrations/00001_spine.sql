@@ -22,7 +22,8 @@ CREATE TABLE controllers (                 -- bodies that answer for registers
     id   BIGINT PRIMARY KEY,
     code TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
-    dpo  TEXT NOT NULL                     -- how to reach the data protection officer
+    dpo  TEXT NOT NULL,                    -- how to reach the data protection officer
+    mac  BYTEA NOT NULL
 );
 
 CREATE TABLE registers (
@@ -31,7 +32,8 @@ CREATE TABLE registers (
     schema        TEXT   NOT NULL,         -- the TOML file
     schema_digest BYTEA  NOT NULL,         -- SHA-256 of it
     keyset        BYTEA  NOT NULL,         -- AEAD keyset, wrapped by the key-encryption key of the key file
-    persons       BIGINT NOT NULL          -- persons published
+    persons       BIGINT NOT NULL,         -- persons published
+    mac           BYTEA  NOT NULL          -- covers this row, its register_controllers and controllers, and which imports are published
 );
 
 CREATE TABLE register_controllers (
