@@ -1,5 +1,6 @@
 // Package presets holds the registers that Écluse knows to set up by name: one folder each with the
-// schema (schema.toml) and a page about it (README.md, in French). It is data: texts for people are in
+// schema (schema.toml), how to invent a population for it (population.toml) and a page about it
+// (README.md, in French). A preset is adapted by copying its folder. It is data: texts for people are in
 // French and English, names of bodies are invented, and there is nothing about any person.
 package presets
 
@@ -7,13 +8,16 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // FS holds one folder a preset. A folder's files are for the rooms that read them; schema.toml is
 // always there.
 //
-//go:embed */schema.toml */README.md
+//go:embed */*.toml */README.md
 var FS embed.FS
 
 // UnknownError says which preset was asked for and which there are.
@@ -39,13 +43,32 @@ func Names() []string {
 	return names
 }
 
-// SchemaName is the name of a preset's schema file, for messages about it.
-func SchemaName(preset string) string { return preset + "/schema.toml" }
+// SchemaFile is the file of a preset's folder that holds the register's schema.
+const SchemaFile = "schema.toml"
 
-// Schema is the text of a preset's schema; *UnknownError if there is no such preset.
-func Schema(preset string) ([]byte, error) {
+// Open is the folder of a preset: one of the program by its name, or one on this machine by its path (which
+// holds a separator). *UnknownError if there is none.
+func Open(preset string) (fs.FS, error) {
+	if strings.ContainsRune(preset, os.PathSeparator) {
+		if _, err := os.Stat(filepath.Join(preset, SchemaFile)); err != nil {
+			return nil, fmt.Errorf("open the preset in %s: %w", preset, err)
+		}
+		return os.DirFS(preset), nil
+	}
 	if !slices.Contains(Names(), preset) {
 		return nil, &UnknownError{Name: preset, Known: Names()}
 	}
-	return FS.ReadFile(SchemaName(preset))
+	return fs.Sub(FS, preset)
+}
+
+// SchemaName is the name of a preset's schema file, for messages about it.
+func SchemaName(preset string) string { return preset + "/" + SchemaFile }
+
+// Schema is the text of a preset's schema; *UnknownError if there is no such preset.
+func Schema(preset string) ([]byte, error) {
+	folder, err := Open(preset)
+	if err != nil {
+		return nil, err
+	}
+	return fs.ReadFile(folder, SchemaFile)
 }

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"ecluse/internal/demo"
 	"ecluse/internal/generate"
 	"ecluse/internal/store"
+	"ecluse/presets"
 )
 
 type demoCommand struct {
@@ -86,15 +86,18 @@ func (c demoCommand) options(s *surroundings) (demo.Options, error) {
 	if c.Preset != "all" {
 		o.Presets = strings.Split(c.Preset, ",")
 		for _, p := range o.Presets {
-			if !slices.Contains(generate.Presets(), p) {
-				return o, wrongUse(fmt.Errorf("there is no preset %q", p), "known presets: "+strings.Join(generate.Presets(), ", "))
+			if _, err := presets.Open(p); err != nil {
+				return o, wrongUse(err, "a preset of your own is named by its folder, with a /")
 			}
 		}
 	}
 	if c.Scale != "demo" {
 		n, err := strconv.Atoi(c.Scale)
-		if err != nil || n < 500 || n > 10_000_000 {
-			return o, wrongUse(fmt.Errorf("--scale %q is neither demo nor a number from 500 to 10000000", c.Scale), "")
+		if c.Scale == "full" {
+			n, err = generate.FullScale, nil
+		}
+		if n != generate.FullScale && (err != nil || n < 500 || n > 10_000_000) {
+			return o, wrongUse(fmt.Errorf("--scale %q is neither demo, full nor a number from 500 to 10000000", c.Scale), "")
 		}
 		o.Persons = n
 	}

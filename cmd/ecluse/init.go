@@ -95,11 +95,11 @@ func (c initCommand) schema() (node.NamedSchema, error) {
 		text, err := os.ReadFile(c.Schema)
 		return node.NamedSchema{Name: filepath.Base(c.Schema), Text: text}, err
 	}
-	text, err := presets.FS.ReadFile(c.Preset + "/schema.toml")
+	text, err := presets.Schema(c.Preset)
 	if err != nil {
-		return node.NamedSchema{}, wrongUse(fmt.Errorf("there is no preset %q", c.Preset), "known presets: "+strings.Join(presets.Names(), ", "))
+		return node.NamedSchema{}, wrongUse(err, "a preset of your own is named by its folder, with a /")
 	}
-	return node.NamedSchema{Name: c.Preset + "/schema.toml", Text: text}, nil
+	return node.NamedSchema{Name: presets.SchemaName(c.Preset), Text: text}, nil
 }
 
 // writeConfig writes ecluse.toml; an existing one is never overwritten.

@@ -128,7 +128,7 @@ func (d *Demo) open(ctx context.Context, o Options) (fresh bool, err error) {
 	}
 	var schemas []node.NamedSchema
 	for _, name := range o.Presets {
-		text, err := presets.FS.ReadFile(name + "/schema.toml")
+		text, err := presets.Schema(name)
 		if err != nil {
 			return false, fmt.Errorf("read preset %s: %w", name, err)
 		}

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"ecluse/internal/generate"
 	"ecluse/internal/keys"
+	"ecluse/presets"
 )
 
 // Errors of going on with a demo.
@@ -26,7 +26,7 @@ var (
 // complete; a later start invents the same people from it.
 type recipe struct {
 	Presets []string `json:"presets"`
-	Persons int      `json:"persons"` // of each register, 0 = the preset's demo scale
+	Persons int      `json:"persons"` // of each register, 0 = the preset's demo scale, -1 = its full one
 	Seed    uint64   `json:"seed"`
 }
 
@@ -37,7 +37,7 @@ const firstPreset = "mission-locale"
 
 // allPresets lists the presets in the order of the demo's pages and texts.
 func allPresets() []string {
-	list := slices.DeleteFunc(generate.Presets(), func(name string) bool { return name == firstPreset })
+	list := slices.DeleteFunc(presets.Names(), func(name string) bool { return name == firstPreset })
 	return slices.Insert(list, 0, firstPreset)
 }
 
@@ -61,7 +61,7 @@ func (o *Options) recall() error {
 		}
 	}
 	if o.Presets != nil && !slices.Equal(o.Presets, made.Presets) || o.Persons != 0 && o.Persons != made.Persons || o.Seed != 0 && o.Seed != made.Seed {
-		return fmt.Errorf("%w: presets %s, %d persons each (0 = demo scale), seed %d", ErrOther, strings.Join(made.Presets, ","), made.Persons, made.Seed)
+		return fmt.Errorf("%w: presets %s, %d persons each (0 = demo scale, -1 = full), seed %d", ErrOther, strings.Join(made.Presets, ","), made.Persons, made.Seed)
 	}
 	o.Presets, o.Persons, o.Seed = made.Presets, made.Persons, made.Seed
 	return nil

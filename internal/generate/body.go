@@ -27,10 +27,8 @@ type seat struct {
 
 // Proportions of the network that the presets are modelled on, per 1,000 persons or in percent.
 const (
-	seatWeight       = 5   // the seat has as many persons as five other sites
-	personsPerAgent  = 100 // on average, those followed
-	followedPercent  = 86
-	elsewherePercent = 3 // live where no organisation has a mandate
+	seatWeight      = 5   // the seat has as many persons as five other sites
+	personsPerAgent = 100 // on average, those followed
 )
 
 // found draws organisations, their sites and agreements. Every département that has one has at least
@@ -38,7 +36,7 @@ const (
 func (p *Population) found() {
 	r := p.random(forBodies, 0)
 	g := p.preset
-	n := max(6, p.settings.Persons/g.personsPerBody)
+	n := max(6, p.settings.Persons/g.PerBody)
 	departments := byDepartment()
 	used := min(max(3, n/2), len(departments)-1)
 	for _, places := range departments[used:] {
@@ -46,7 +44,7 @@ func (p *Population) found() {
 	}
 	for i := range n {
 		places := departments[i%used]
-		b := &body{index: i, code: fmt.Sprintf("%s-%03d", g.prefix, i+1), department: places[0].department}
+		b := &body{index: i, code: fmt.Sprintf("%s-%03d", g.Prefix, i+1), department: places[0].department}
 		b.communes = share(places, i/used, (n-i%used+used-1)/used)
 		p.bodies = append(p.bodies, b)
 		p.foundOne(r, b)
@@ -78,17 +76,17 @@ func share(places []place, nth, of int) (own []place) {
 // foundOne draws one organisation with its sites and agreement.
 func (p *Population) foundOne(r *rand.Rand, b *body) {
 	g := p.preset
-	number := siren(b.index + g.sirens)
-	names := words.lists[g.bodyNames]
+	number := siren(b.index + g.Bodies)
+	names := g.Names.Names
 	name := names[b.index%len(names)]
 	if round := b.index / len(names); round > 0 {
 		name += fmt.Sprintf(" %d", round+1)
 	}
 	p.organisations = append(p.organisations, Organisation{
-		Code: b.code, Kind: g.bodyKind, SIRET: siret(number, 0), Name: name, Territory: b.department, Phone: landline(b.index + g.sirens),
+		Code: b.code, Kind: g.Names.Kind, SIRET: siret(number, 0), Name: name, Territory: b.department, Phone: landline(b.index + g.Bodies),
 	})
-	persons := p.settings.Persons / max(6, p.settings.Persons/g.personsPerBody)
-	sites := max(2, persons/g.personsPerSite-seatWeight+1)
+	persons := p.settings.Persons / max(6, p.settings.Persons/g.PerBody)
+	sites := max(2, persons/g.PerSite-seatWeight+1)
 	for s := range sites {
 		home := b.communes[s%len(b.communes)]
 		st := &seat{code: fmt.Sprintf("%s-%02d", b.code, s+1), weight: 1}
@@ -97,13 +95,13 @@ func (p *Population) foundOne(r *rand.Rand, b *body) {
 		}
 		b.weight += st.weight
 		b.seats = append(b.seats, st)
-		labels := words.lists[g.siteNames]
+		labels := g.Names.Sites
 		p.sites = append(p.sites, Site{
 			Code: st.code, Organisation: b.code, Kind: "site", SIRET: siret(number, s+1),
-			Name: labels[s%len(labels)] + ", " + home.town, Territory: home.territory(), Phone: landline(b.index*31 + s + g.sirens),
+			Name: labels[s%len(labels)] + ", " + home.town, Territory: home.territory(), Phone: landline(b.index*31 + s + g.Bodies),
 		})
 	}
-	purposes := g.purposes
+	purposes := g.Purposes
 	if b.index%5 == 4 { // some bodies have a narrower agreement
 		purposes = purposes[:(len(purposes)+1)/2]
 	}
@@ -146,12 +144,12 @@ func (p *Population) staffOne(r *rand.Rand, b *body) {
 		}
 		p.accounts = append(p.accounts, a)
 	}
-	persons := p.settings.Persons * (100 - elsewherePercent) / 100 / len(p.bodies)
+	persons := p.settings.Persons * (100 - p.preset.Elsewhere) / 100 / len(p.bodies)
 	for i, s := range b.seats {
 		if i == 0 {
 			add(s, ecluse.RoleAccountManager, 0)
 		}
-		followed := persons * s.weight / b.weight * followedPercent / 100
+		followed := persons * s.weight / b.weight * p.preset.Followed / 100
 		agents := max(1, (followed+personsPerAgent/2)/personsPerAgent)
 		if i == 0 {
 			agents = max(2, agents)
@@ -177,5 +175,5 @@ func (p *Population) account(r *rand.Rand, number int) Account {
 }
 
 func (p *Population) login(given, usual string, number int) string {
-	return fmt.Sprintf("%s.%s.%s%d@demo.ecluse.test", ascii(given), ascii(usual), strings.ToLower(p.preset.prefix), number+1)
+	return fmt.Sprintf("%s.%s.%s%d@demo.ecluse.test", ascii(given), ascii(usual), strings.ToLower(p.preset.Prefix), number+1)
 }

@@ -145,3 +145,18 @@ func birth(r *rand.Rand, low, high int) date {
 		}
 	}
 }
+
+// agdref is a foreign national's file number: ten digits, from 99 on, where none is allotted.
+func agdref(i int) string { return fmt.Sprintf("99%08d", spread(i+1, 38_742_049, 100_000_000)) }
+
+// ine is a pupil's or student's number: nine digits and two letters.
+func ine(i int) string {
+	n := spread(i+1, 387_420_489, 1_000_000_000)
+	return fmt.Sprintf("%09d%c%c", n, letters[n%len(letters)], letters[n/7%len(letters)])
+}
+
+// franceTravail is a job seeker's number: seven digits and a letter.
+func franceTravail(i int) string {
+	n := spread(i+1, 4_782_969, 10_000_000) // 3^14
+	return fmt.Sprintf("%07d%c", n, letters[i/10_000_000%len(letters)])
+}

@@ -69,7 +69,7 @@ func householdSize(r *rand.Rand) int {
 // household draws a home and who follows those who live there.
 func (p *Population) household(r *rand.Rand, i int) *household {
 	h := &household{surname: surname(r), sex: "f", phone: mobile(i + 5000)}
-	if r.IntN(100) < p.preset.elsewhere {
+	if r.IntN(100) < p.preset.Elsewhere {
 		h.home = p.elsewhere[r.IntN(len(p.elsewhere))]
 	} else {
 		h.body = p.bodies[r.IntN(len(p.bodies))]
@@ -114,18 +114,18 @@ func (p *Population) person(r *rand.Rand, i int, h *household, d *dealer) Person
 	if r.IntN(100) < 10 {
 		s.surname = surname(r) // another father, or a married name
 	}
-	s.born = birth(r, p.preset.youngest, p.preset.oldest)
+	s.born = birth(r, p.preset.Ages[0], p.preset.Ages[1])
 	if d.of == h && r.IntN(100) < 12 {
 		s.born = d.twinned
 	}
 	d.of, d.twinned = h, s.born
 	d.homonym(r, &s)
-	person := Person{ID: p.preset.number(i), Territory: h.home.territory(), Values: map[string]string{}}
-	if !p.preset.communes {
+	person := Person{ID: p.preset.number(r, &s), Territory: h.home.territory(), Values: map[string]string{}}
+	if !p.preset.Communes {
 		person.Territory = h.home.department
 	}
 	p.preset.fill(r, &s, person.Values)
-	person.Values[p.preset.external] = person.ID
+	person.Values[p.preset.External] = person.ID
 	if h.body != nil {
 		person.Organisation, person.Site = h.body.code, h.seat.code
 		person.Account = d.deal(r, h.seat)
@@ -145,7 +145,7 @@ func (d *dealer) homonym(r *rand.Rand, s *someone) {
 
 // deal finds an account of the site that has room; "" if nobody follows the person.
 func (d *dealer) deal(r *rand.Rand, s *seat) string {
-	if r.IntN(100) >= followedPercent || len(s.accounts) == 0 {
+	if r.IntN(100) >= d.p.preset.Followed || len(s.accounts) == 0 {
 		return ""
 	}
 	first := r.IntN(len(s.accounts))

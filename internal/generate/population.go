@@ -2,13 +2,13 @@ package generate
 
 import (
 	"encoding/csv"
-	"fmt"
 	"io"
 	"iter"
 	"math/rand/v2"
 	"slices"
 
 	"ecluse"
+	"ecluse/presets"
 )
 
 // reference is the day that ages are counted on. It is fixed, so that a seed gives the same bytes on
@@ -25,10 +25,13 @@ const (
 
 // Settings name a population. Seed 1 and the sizes of the presets are the demo's.
 type Settings struct {
-	Preset  string
-	Persons int // 0 = the preset's demo scale
+	Preset  string // a preset of the program, or the folder of another (presets.Open)
+	Persons int    // 0 = the preset's demo scale, FullScale = its full one
 	Seed    uint64
 }
+
+// FullScale is the number of persons that a preset is modelled on, as it says itself.
+const FullScale = -1
 
 // Person is one record: values by the names of the register's fields, only those that there are, each in
 // the form that an import stores. Organisation, Site and Account say who follows her, "" = nobody.
@@ -93,35 +96,22 @@ type Population struct {
 	accounts      []Account
 }
 
-// UnknownPresetError names a preset without a generator.
-type UnknownPresetError struct {
-	Name  string
-	Known []string
-}
-
-func (e *UnknownPresetError) Error() string {
-	return fmt.Sprintf("there is no population for the preset %q (there are %v)", e.Name, e.Known)
-}
-
-// Presets lists the presets that have a generator.
-func Presets() []string {
-	names := make([]string, 0, len(generators))
-	for name := range generators {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // New prepares a population: its organisations, sites and accounts are drawn at once, its persons when
-// they are asked for. *UnknownPresetError if the preset has no generator.
+// they are asked for. Errors: *presets.UnknownError, ErrSettings.
 func New(s Settings) (*Population, error) {
-	g, ok := generators[s.Preset]
-	if !ok {
-		return nil, &UnknownPresetError{Name: s.Preset, Known: Presets()}
+	folder, err := presets.Open(s.Preset)
+	if err != nil {
+		return nil, err
 	}
-	if s.Persons <= 0 {
-		s.Persons = g.persons
+	g, err := readPreset(s.Preset, folder)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case s.Persons == FullScale:
+		s.Persons = max(g.Full, g.Persons)
+	case s.Persons <= 0:
+		s.Persons = g.Persons
 	}
 	p := &Population{settings: s, preset: g}
 	p.found()
@@ -132,7 +122,7 @@ func New(s Settings) (*Population, error) {
 // random is a source of its own for each thing that is drawn and each preset, so that one draw more in
 // one place changes nothing in another.
 func (p *Population) random(what, i uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(p.settings.Seed, what<<56|p.preset.source<<48|i))
+	return rand.New(rand.NewPCG(p.settings.Seed, what<<56|p.preset.Source<<48|i))
 }
 
 // What sources are for.
@@ -144,17 +134,21 @@ const (
 )
 
 // Register is the code of the register that the population is for.
-func (p *Population) Register() string { return p.settings.Preset }
+func (p *Population) Register() string { return p.preset.register }
 
 // Controller is the code of the controller that the organisations and accounts belong to.
-func (p *Population) Controller() string { return p.preset.controller }
+func (p *Population) Controller() string { return p.preset.Controller }
 
 // Size is the number of persons.
 func (p *Population) Size() int { return p.settings.Persons }
 
 // Columns are the columns of the file that WriteCSV writes: external identifier, territory, fields.
 func (p *Population) Columns() []string {
-	return slices.Concat([]string{p.preset.external, "territory"}, p.preset.fields)
+	columns := []string{p.preset.External, "territory"}
+	for _, f := range p.preset.Fields {
+		columns = append(columns, f.Name)
+	}
+	return columns
 }
 
 // Organisations gives the partner organisations.
@@ -184,7 +178,7 @@ func (p *Population) Links() iter.Seq[Link] {
 func (p *Population) LinkOf(person Person) (Link, bool) {
 	return Link{
 		Register: p.Register(), Person: person.ID, Account: person.Account, Site: person.Site,
-		Organisation: person.Organisation, Kind: "caseload", Starts: Starts, Ends: Ends,
+		Organisation: person.Organisation, Kind: p.preset.Link, Starts: p.preset.linkStarts, Ends: p.preset.linkEnds,
 	}, person.Account != ""
 }
 
@@ -198,8 +192,8 @@ func (p *Population) WriteCSV(w io.Writer) error {
 	row := make([]string, len(columns))
 	for person := range p.Persons() {
 		row[0], row[1] = person.ID, person.Territory
-		for i, field := range p.preset.fields {
-			row[i+2] = person.Values[field]
+		for i, f := range p.preset.Fields {
+			row[i+2] = person.Values[f.Name]
 		}
 		if err := out.Write(row); err != nil {
 			return err

@@ -105,14 +105,6 @@ func one(r *rand.Rand, list string) string {
 	return l[r.IntN(len(l))]
 }
 
-// skewed draws from a list whose first word is by far the most frequent.
-func skewed(r *rand.Rand, list string, firstPercent int) string {
-	if r.IntN(100) < firstPercent {
-		return words.lists[list][0]
-	}
-	return one(r, list)
-}
-
 // surname draws a surname in capitals: three in ten from the long tail of names that few people bear,
 // four in a hundred double.
 func surname(r *rand.Rand) string {
