@@ -102,3 +102,36 @@ func (d *Directory) Examine(ctx context.Context, by Actor, what ledger.Detail) (
 	}
 	return results[0].N, nil
 }
+
+// Account is an account by its number, for commands of a node: ErrUnknownAccount.
+func (d *Directory) Account(ctx context.Context, id int64) (Account, error) {
+	return d.rows.Account(ctx, ecluse.AccountID(id))
+}
+
+// Addressed are all accounts that show an e-mail address, ended ones included, for commands of a node.
+func (d *Directory) Addressed(ctx context.Context, email string) ([]Account, error) {
+	return d.rows.AccountsByEmail(ctx, email)
+}
+
+// OrganisationCoded is the organisation with a code, of whichever body, for commands of a node:
+// ErrNotFound, also if several bodies have one.
+func (d *Directory) OrganisationCoded(ctx context.Context, code string) (found Organisation, err error) {
+	controllers, err := d.rows.Controllers(ctx)
+	if err != nil {
+		return found, fmt.Errorf("read the controllers: %w", err)
+	}
+	for _, c := range controllers {
+		o, err := d.rows.OrganisationByCode(ctx, c.ID, code)
+		if errors.Is(err, ErrNotFound) || err == nil && o.Parent != 0 {
+			continue
+		}
+		if err != nil || found.ID != 0 {
+			return Organisation{}, errors.Join(err, whenNil(err, ErrNotFound))
+		}
+		found = o
+	}
+	if found.ID == 0 {
+		return found, ErrNotFound
+	}
+	return found, nil
+}
