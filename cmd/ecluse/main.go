@@ -23,6 +23,7 @@ type program struct {
 	Demo      demoCommand      `cmd:"" help:"Run a demo on this machine: invented people, every role, nothing to set up."`
 	Init      initCommand      `cmd:"" help:"Make a new installation in a folder."`
 	Serve     serveCommand     `cmd:"" help:"Serve an installation: pages, API, metrics."`
+	Preset    presetCommand    `cmd:"" help:"List the presets, or copy one to adapt it."`
 	Import    importCommand    `cmd:"" help:"Import records from files; invisible until all of them are there."`
 	Directory directoryCommand `cmd:"" help:"Ask for accounts and agreements; print invitations."`
 	Budgets   budgetsCommand   `cmd:"" help:"Observe a register's budgets for a while, or enforce them again."`
