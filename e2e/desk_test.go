@@ -5,6 +5,8 @@ package e2e
 import (
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 func TestTheAccountManagerReadsAndDecidesReviews(t *testing.T) {
@@ -124,9 +126,26 @@ func TestBudgetsAreObservedOnceTwoOfficersAgreeAndEveryPageSaysSo(t *testing.T) 
 		agent.want("aside.observed")
 		agent.inspect("desk-observed")
 		budgets(t, "enforce", "--account", first)
+		agent.find(someone(t, "caseload")) // what another process did counts from the next entry on
 		agent.desk()
 		if agent.has("aside.observed") {
 			t.Error("the banner is still there though budgets are enforced")
+		}
+	})
+}
+
+func TestEverybodyStartsWhereTheirWorkIs(t *testing.T) {
+	journeys(t, []way{inFrench, inEnglish}, func(t *testing.T, p *tab) {
+		for role, want := range map[string]string{"agent": "/desk/" + register, "account_manager": "/home", "access_officer": "/home", "security_officer": "/home"} {
+			mine := open(t, wide)
+			mine.visit(world.Base + "/")
+			mine.speak(ask(p, chromedp.Evaluate[string]("document.documentElement.lang")))
+			mine.signIn(who(t, role, 0))
+			mine.visit(world.Base + "/")
+			if mine.path() != want {
+				t.Errorf("%s starts at %s, want %s", role, mine.path(), want)
+			}
+			mine.inspect("home-" + role)
 		}
 	})
 }
