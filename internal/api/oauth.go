@@ -76,9 +76,9 @@ func (a *API) token(c *call) (reply, error) {
 	switch form.Get("grant_type") {
 	case "client_credentials":
 	case "":
-		return a.oauthRefusal(c, &signin.TokenError{Code: "invalid_request", Detail: "grant_type is missing: client_credentials."}), nil
+		return a.oauthRefusal(c, signin.NewTokenError("invalid_request", "grant_type is missing: client_credentials.")), nil
 	default:
-		return a.oauthRefusal(c, &signin.TokenError{Code: "unsupported_grant_type", Detail: "client_credentials is the only one."}), nil
+		return a.oauthRefusal(c, signin.NewTokenError("unsupported_grant_type", "client_credentials is the only one.")), nil
 	}
 	token, err := a.rooms.Programs.Token(c.Request, proofOf(form), form.Get("act_as"))
 	if errors.As(err, &refused) {
@@ -152,7 +152,7 @@ const (
 // that are asked for besides the proof.
 func (c *call) form(optional ...string) (url.Values, *signin.TokenError) {
 	wrong := func(detail string) (url.Values, *signin.TokenError) {
-		return nil, &signin.TokenError{Code: "invalid_request", Detail: detail}
+		return nil, signin.NewTokenError("invalid_request", detail)
 	}
 	if c.URL.RawQuery != "" {
 		return wrong("Send parameters in the body, never in the address.")

@@ -73,8 +73,12 @@ func (n *Node) doors(o ServeOptions) (*doors, error) {
 	if err != nil {
 		return nil, err
 	}
+	programs, err := n.programs()
+	if err != nil {
+		return nil, err
+	}
 	d.api = api.New(api.Rooms{
-		Sessions: sessions, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Tree: tree{n}, Ready: n.Ready,
+		Sessions: sessions, Programs: programs, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Tree: tree{n}, Ready: n.Ready,
 		Text: d.site.Text, Now: n.Clock.Now, Log: n.Log,
 	})
 	for _, prefix := range api.Prefixes {
@@ -115,6 +119,14 @@ func (n *Node) sessions(o ServeOptions) (*signin.Service, error) {
 	return signin.New(signin.Options{
 		PublicURL: n.Config.Instance.PublicURL, Providers: providers, Idle: n.Config.Sessions.Idle.Duration, Absolute: n.Config.Sessions.Absolute.Duration,
 		Store: n.Store, Accounts: n.Directory, Sealer: n.Keys, Now: n.Clock.Now, Log: n.Log,
+		ClientIP: host.ClientIP(n.Config.Listen.Proxies()),
+	})
+}
+
+// programs signs partner software in.
+func (n *Node) programs() (*signin.Programs, error) {
+	return signin.NewPrograms(signin.ProgramOptions{
+		PublicURL: n.Config.Instance.PublicURL, Directory: n.Directory, Store: n.Store, Keys: n.Keys, Now: n.Clock.Now, Log: n.Log,
 		ClientIP: host.ClientIP(n.Config.Listen.Proxies()),
 	})
 }

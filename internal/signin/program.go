@@ -131,6 +131,9 @@ type TokenError struct {
 	Detail string // for developers; says nothing about anybody
 }
 
+// NewTokenError is a refusal of the door's own: a request that is not what it must be.
+func NewTokenError(code, detail string) *TokenError { return &TokenError{Code: code, Detail: detail} }
+
 func (e *TokenError) Error() string { return "token refused: " + e.Code }
 
 // The refusals.
