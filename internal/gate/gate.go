@@ -56,8 +56,8 @@ type Gate struct {
 type Links interface {
 	// LinksOf are all links of these persons in a register, in one call.
 	LinksOf(ctx context.Context, r ecluse.RegisterID, persons []ecluse.PersonID) ([]directory.Link, error)
-	// OwnPersons are the persons with a running link of an account that it did not make itself, by
-	// number, after a person (0 = from the first).
+	// OwnPersons are the persons with a running link of an account that it did not make itself, the newest
+	// link first, after a person (0 = from the first). An order by name would open every record first.
 	OwnPersons(ctx context.Context, a directory.Account, r ecluse.RegisterID, at time.Time, after ecluse.PersonID, limit int) ([]ecluse.PersonID, error)
 	// Meter is the account's meter in a register; the zero row if it has none.
 	Meter(ctx context.Context, h ledger.Holder) (ledger.MeterRow, error)

@@ -16,9 +16,13 @@ var (
 	linksOf = defineBulk("links of persons", `SELECT l.id, l.register_id, l.person_id, l.account_id, l.site_id, l.organisation_id, l.kind,
 		l.made_by, l.made_at, l.entry, l.starts, l.ends, l.mac
 		FROM links l WHERE l.person_id IN (%s)`, "?", 0)
-	ownPersons = define("own persons", `SELECT DISTINCT person_id FROM links
-		WHERE account_id = $1 AND register_id = $2 AND person_id > $3 AND starts <= $4 AND ends > $4 AND made_by <> $1
-		AND organisation_id = $6 AND made_at >= $7 ORDER BY person_id LIMIT $5`)
+	// The place of person $3 in the order is found again, whether or not her link still runs.
+	ownPersons = define("own persons", `SELECT person_id FROM links
+		WHERE account_id = $1 AND register_id = $2 AND starts <= $4 AND ends > $4 AND made_by <> $1
+		AND organisation_id = $6 AND made_at >= $7 GROUP BY person_id
+		HAVING $3 = 0 OR MAX(made_at) < (SELECT MAX(made_at) FROM links WHERE account_id = $1 AND register_id = $2 AND person_id = $3)
+		OR person_id > $3 AND MAX(made_at) = (SELECT MAX(made_at) FROM links WHERE account_id = $1 AND register_id = $2 AND person_id = $3)
+		ORDER BY MAX(made_at) DESC, person_id LIMIT $5`)
 	linksFor  = define("links for account", `SELECT `+linkColumns+` FROM links WHERE account_id = $1 ORDER BY id`)
 	readMeter = define("read meter", `SELECT holder_id, register_id, seq, last_n, state, mac FROM meters WHERE holder_id = $1 AND register_id = $2`)
 )
@@ -52,7 +56,7 @@ func scanLink(s scanner) (directory.Link, error) {
 }
 
 // OwnPersons are the persons with a running link that entrusts them to an account and that it did not make
-// itself, by number.
+// itself, the newest link first. It reads the account's whole caseload, some hundreds of rows in an index.
 func (db *DB) OwnPersons(ctx context.Context, a directory.Account, r ecluse.RegisterID, at time.Time, after ecluse.PersonID, limit int) ([]ecluse.PersonID, error) {
 	return list(ctx, db, ownPersons, func(s scanner) (ecluse.PersonID, error) {
 		var p ecluse.PersonID
