@@ -226,12 +226,12 @@ func (d *Directory) keying(_ context.Context, taken *decision) (ledger.Effect, e
 			ID: ecluse.ClientKeyID(tx.Allot(1)), Account: c.Client, Kind: c.Kind, Material: c.Material,
 			RequestedBy: taken.RequestedBy, ApprovedBy: taken.approver, Granted: e.At, Created: e.At, Ends: e.At.Add(ClientKeyLife),
 		}
-		return d.putKey(ctx, tx, e, k)
+		return d.putClientKey(ctx, tx, e, k)
 	}, nil
 }
 
-// putKey signs a key and writes it.
-func (d *Directory) putKey(ctx context.Context, tx ledger.Tx, e *ledger.Entry, k ClientKey) error {
+// putClientKey signs a key and writes it.
+func (d *Directory) putClientKey(ctx context.Context, tx ledger.Tx, e *ledger.Entry, k ClientKey) error {
 	k.Entry = e.N
 	k.MAC = d.keys.MAC(clientKeyDomain, k.canonical())
 	return tx.(ClientTx).PutClientKey(ctx, k)
@@ -277,7 +277,7 @@ func (d *Directory) EndClientKey(ctx context.Context, by Actor, client ecluse.Ac
 				}
 				k.RevokedAt = e.At
 				told := notice.Notice{Kind: notice.ClientKeyEnded, Controller: p.Controller, Organisation: p.Organisation, By: by.Account, Subject: int64(key)}
-				return errors.Join(d.putKey(ctx, tx, e, k), tx.(ClientTx).RevokeTokens(ctx, client, 0, e.At),
+				return errors.Join(d.putClientKey(ctx, tx, e, k), tx.(ClientTx).RevokeTokens(ctx, client, 0, e.At),
 					tx.(notice.Tx).InsertNotices(ctx, []notice.Notice{told}))
 			},
 		}}, nil
@@ -342,7 +342,7 @@ func (d *Directory) renew(ctx context.Context, tx ledger.Tx, e *ledger.Entry, p 
 	k.ID, k.Kind, k.Material, k.Created, k.Ends = ecluse.ClientKeyID(tx.Allot(1)), c.Kind, c.Material, e.At, e.At.Add(ClientKeyLife)
 	old.ReplacedBy, old.Ends = k.ID, earlier(old.Ends, e.At.Add(ClientKeyOverlap))
 	told := notice.Notice{Kind: notice.ClientKeyRenewed, Controller: p.Controller, Organisation: p.Organisation, By: p.ID, Subject: int64(k.ID)}
-	return k, errors.Join(d.putKey(ctx, tx, e, old), d.putKey(ctx, tx, e, k), tx.(notice.Tx).InsertNotices(ctx, []notice.Notice{told}))
+	return k, errors.Join(d.putClientKey(ctx, tx, e, old), d.putClientKey(ctx, tx, e, k), tx.(notice.Tx).InsertNotices(ctx, []notice.Notice{told}))
 }
 
 // Program is a program by its identifier, with the keys that prove it at present: none for an identifier
