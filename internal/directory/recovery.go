@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 
 	"ecluse"
@@ -62,7 +63,7 @@ func (d *Directory) RequestRecovery(ctx context.Context, by Actor, account eclus
 		if err != nil {
 			return question{}, unknownIsNotFound(err)
 		}
-		if of.Controller.ID != s.Controller.ID || s.Account.Organisation != 0 && of.Account.Organisation != s.Account.Organisation {
+		if !s.recovers(of.Account) {
 			return question{}, ErrNotFound
 		}
 		have, err := d.Factors(ctx, account)
@@ -93,6 +94,30 @@ func recoveryQuestion(of Standing, have []Factor, factor ecluse.FactorID) (quest
 	return q, nil
 }
 
+// Recoverable is the account that shows an e-mail address, for whoever may ask for its recovery:
+// ErrNotFound, ErrDualControl (one's own account), ErrInactive, ErrWeak.
+func (d *Directory) Recoverable(ctx context.Context, by Actor, email string) (Account, error) {
+	s, err := d.actor(ctx, by, assured)
+	if err != nil {
+		return Account{}, err
+	}
+	found, _, err := d.ByEmail(ctx, strings.TrimSpace(email))
+	switch {
+	case err != nil:
+		return Account{}, err
+	case !s.recovers(found):
+		return Account{}, ErrNotFound
+	case found.ID == by.Account:
+		return Account{}, ErrDualControl
+	}
+	return found, nil
+}
+
+// recovers reports whether an account is one that this one may ask to recover.
+func (s Standing) recovers(a Account) bool {
+	return recoverer(s) && a.Controller == s.Controller.ID && (s.Account.Organisation == 0 || a.Organisation == s.Account.Organisation)
+}
+
 // WaitingFactors are the waiting factors of an account, for whoever may ask for its recovery:
 // ErrNotFound.
 func (d *Directory) WaitingFactors(ctx context.Context, by Actor, account ecluse.AccountID) (list []Factor, active int, err error) {
@@ -104,7 +129,7 @@ func (d *Directory) WaitingFactors(ctx context.Context, by Actor, account ecluse
 	if err != nil {
 		return nil, 0, unknownIsNotFound(err)
 	}
-	if !recoverer(s) || of.Controller.ID != s.Controller.ID || s.Account.Organisation != 0 && of.Account.Organisation != s.Account.Organisation {
+	if !s.recovers(of.Account) {
 		return nil, 0, ErrNotFound
 	}
 	have, err := d.Factors(ctx, account)

@@ -56,6 +56,9 @@ func newClock(ctx context.Context, o Options, db *store.DB, offset time.Duration
 	return c, c.compareDatabase(ctx)
 }
 
+// Machine is the machine's time, which people's own devices share, whatever the offset of a demo.
+func (c *Clock) Machine() time.Time { return c.now().Round(0).UTC() }
+
 // Now is the time, with the demo's offset, without monotonic reading.
 func (c *Clock) Now() time.Time {
 	c.mu.RLock()

@@ -54,6 +54,15 @@ func (n *Node) Serve(ctx context.Context, o ServeOptions) error {
 	return <-served
 }
 
+// Handler is everything that Serve serves, for whoever has a listener of their own.
+func (n *Node) Handler(o ServeOptions) (http.Handler, error) {
+	d, err := n.doors(o)
+	if err != nil {
+		return nil, err
+	}
+	return d.mux, nil
+}
+
 // doors are the handlers of a node.
 type doors struct {
 	mux  *http.ServeMux
@@ -117,7 +126,7 @@ func (n *Node) sessions(o ServeOptions) (*signin.Service, error) {
 		providers = append(providers, made)
 	}
 	return signin.New(signin.Options{
-		PublicURL: n.Config.Instance.PublicURL, Providers: providers, Idle: n.Config.Sessions.Idle.Duration, Absolute: n.Config.Sessions.Absolute.Duration,
+		PublicURL: n.Config.Instance.PublicURL, Name: n.Config.Instance.Name, DeviceNow: n.Clock.Machine, Providers: providers, Idle: n.Config.Sessions.Idle.Duration, Absolute: n.Config.Sessions.Absolute.Duration,
 		Store: n.Store, Accounts: n.Directory, Sealer: n.Keys, Now: n.Clock.Now, Log: n.Log,
 		ClientIP: host.ClientIP(n.Config.Listen.Proxies()),
 	})

@@ -34,9 +34,10 @@ type approvalView struct {
 // approvalPage shows what is approved; with Decision set it asks to confirm.
 type approvalPage struct {
 	Item     approvalView
-	Decider  string       // "" = nobody yet
-	Just     bool         // it was decided a moment ago, by the reader
-	Observe  *observeView // of the kind budgets.observe, which has no diff
+	Decider  string                   // "" = nobody yet
+	Just     bool                     // it was decided a moment ago, by the reader
+	Observe  *observeView             // of the kind budgets.observe, which has no diff
+	Factor   *directory.FactorSummary // of the kinds account.factor and account.recovery, which have none either
 	Sections []diffSection
 	Warnings []diffWarning
 	Total    int
@@ -56,7 +57,7 @@ type diffWarning struct{ Code, Detail string }
 
 // Codes that have a text of their own.
 var (
-	approvalKinds = []string{directory.KindImport, directory.KindObserve}
+	approvalKinds = []string{directory.KindImport, directory.KindObserve, directory.KindFactor, directory.KindRecovery}
 	diffWarnings  = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
 )
 
@@ -137,6 +138,9 @@ func (s *Site) fillDiff(q *query, page *approvalPage) error {
 	summary, err := page.Item.Diff()
 	if err != nil {
 		return err
+	}
+	if page.Factor = summary.Factor; page.Factor != nil {
+		return nil
 	}
 	if o := summary.Observe; o != nil {
 		reg, err := s.rooms.Registers.ByID(q.Context(), o.Register)

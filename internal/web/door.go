@@ -95,6 +95,12 @@ func (s *Site) write(w http.ResponseWriter, q *query, a answer) {
 		_, _ = w.Write([]byte(text))
 		return
 	}
+	if text, scripted := a.data.(document); scripted {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(a.status)
+		_, _ = w.Write(text)
+		return
+	}
 	var page bytes.Buffer
 	if err := s.templates.execute(&page, a.page, view{F: s.frame(q, a), P: a.data}); err != nil {
 		a = s.explain(q, err)

@@ -89,7 +89,7 @@ func (s *Site) explain(q *query, err error) answer {
 	case errors.Is(err, ErrForbidden), errors.Is(err, directory.ErrInactive):
 		return problem(http.StatusForbidden, "forbidden")
 	case errors.Is(err, directory.ErrWeak):
-		return problem(http.StatusForbidden, "weak")
+		return s.stepUp(q)
 	case errors.Is(err, directory.ErrChanged):
 		return problem(http.StatusConflict, "changed")
 	case errors.Is(err, directory.ErrDecided):

@@ -31,6 +31,7 @@ var testNow = time.Date(2026, 11, 21, 14, 32, 0, 0, time.UTC)
 
 type fakeRooms struct {
 	Directory
+	fakeFactors
 
 	caller    signin.Caller
 	signErr   error // what FromRequest answers
@@ -134,8 +135,40 @@ func (f *fakeRooms) Standing(context.Context, ecluse.AccountID) (directory.Stand
 	return f.standing, f.directoryErr
 }
 
-func (f *fakeRooms) Reviews(context.Context, directory.Actor) ([]directory.Review, error) {
-	return f.reviews, nil
+func (f *fakeRooms) Reviews(_ context.Context, _ directory.Actor, list directory.ReviewList, page int) (p directory.ReviewPage, err error) {
+	if list == directory.ReviewsContested != f.standing.Has(ecluse.RoleSecurityOfficer) && list != directory.ReviewsWaiting {
+		return p, directory.ErrNotFound
+	}
+	for _, r := range f.reviews {
+		in := directory.ReviewsWaiting
+		switch {
+		case r.State == directory.ReviewContested:
+			in = directory.ReviewsContested
+		case r.Kind == policy.ReviewOutside:
+			in = directory.ReviewsTold
+		}
+		if in == list {
+			p.Reviews = append(p.Reviews, r)
+		}
+	}
+	p.Count = len(p.Reviews)
+	from := min(page*directory.ReviewPageSize, p.Count)
+	p.Reviews = p.Reviews[from:min(from+directory.ReviewPageSize, p.Count)]
+	return p, nil
+}
+
+func (f *fakeRooms) Review(_ context.Context, _ directory.Actor, id ecluse.ReviewID) (directory.Review, error) {
+	for _, r := range f.reviews {
+		if r.ID == id {
+			return r, nil
+		}
+	}
+	return directory.Review{}, directory.ErrNotFound
+}
+
+func (f *fakeRooms) SettleReview(_ context.Context, _ directory.Actor, id ecluse.ReviewID) error {
+	f.decided = fmt.Sprint("review ", id, " settled")
+	return nil
 }
 
 func (f *fakeRooms) ReviewText(context.Context, directory.Actor, ecluse.ReviewID) (string, error) {

@@ -197,7 +197,7 @@ func TestADeadHandleGivesTheTextBack(t *testing.T) {
 func TestErrorsOfOtherRoomsHaveTheirPages(t *testing.T) {
 	for err, want := range map[error]int{
 		gate.ErrHandle: 410, register.ErrUnknownRegister: 404, ledger.ErrBusy: 503, ledger.ErrOutcomeUnknown: 503, ledger.ErrStale: 503, ledger.ErrStopped: 503, context.Canceled: 503, context.DeadlineExceeded: 503,
-		directory.ErrDualControl: 403, directory.ErrWeak: 403, directory.ErrInactive: 403, directory.ErrChanged: 409, directory.ErrDecided: 409, directory.ErrOfficers: 409, directory.ErrNotFound: 404, errors.New("anything"): 500,
+		directory.ErrDualControl: 403, directory.ErrWeak: 303, directory.ErrInactive: 403, directory.ErrChanged: 409, directory.ErrDecided: 409, directory.ErrOfficers: 409, directory.ErrNotFound: 404, errors.New("anything"): 500,
 	} {
 		f := newFake(t)
 		f.gateErr = errors.Join(errors.New("wrapped"), err)
@@ -290,11 +290,42 @@ func TestTheFreeTextOfAReviewIsReadOnlyByAClick(t *testing.T) {
 	if w := send(s, "POST", "/reviews/r9/text", ""); w.Code != http.StatusNotFound || f.textReads != 1 {
 		t.Errorf("a review of somebody else: %d", w.Code)
 	}
-	if w := send(s, "POST", "/reviews/r2/decision", "decision=contested"); w.Header().Get("Location") != "/reviews?done=contested" || f.decided != "review 2 contested" {
+	if w := send(s, "POST", "/reviews/r2/decision", "decision=contested"); w.Header().Get("Location") != "/reviews?list=waiting&done=contested" || f.decided != "review 2 contested" {
 		t.Errorf("%d, %s", w.Code, f.decided)
 	}
 	if w := send(s, "POST", "/reviews/r2/decision", ""); w.Code != http.StatusBadRequest {
 		t.Errorf("no decision: %d", w.Code)
+	}
+}
+
+func TestReviewsComeInListsAPageAtATime(t *testing.T) {
+	f := newFake(t)
+	asManager(f)
+	manyReviews(f)
+	s := newSite(t, f)
+	body := func(path string) string { return send(s, "GET", path, "").Body.String() }
+	if got := body("/reviews"); strings.Count(got, "review-link") != directory.ReviewPageSize || !strings.Contains(got, "1 à 25 sur 56") || strings.Contains(got, `rel="prev"`) {
+		t.Errorf("the first page has %d", strings.Count(got, "review-link"))
+	}
+	if got := body("/reviews?list=waiting&page=3"); strings.Count(got, "review-link") != 6 || strings.Contains(got, `rel="next"`) {
+		t.Errorf("the last page has %d", strings.Count(got, "review-link"))
+	}
+	for _, odd := range []string{"99", "0", "-1", "x", "99999999999999999999"} {
+		if w := send(s, "GET", "/reviews?page="+odd, ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "review-link") {
+			t.Errorf("page %s: %d", odd, w.Code)
+		}
+	}
+	if got := body("/reviews?list=contested"); strings.Contains(got, `href="/reviews?list=contested"`) || strings.Count(got, "review-link") != directory.ReviewPageSize {
+		t.Error("an account manager is shown the contested list")
+	}
+	f = newFake(t)
+	asSecurityOfficer(f)
+	s = newSite(t, f)
+	if got := body("/reviews?list=contested"); strings.Count(got, "review-link") != 1 || strings.Contains(got, `href="/reviews?list=told"`) {
+		t.Error("the security officer is not shown what is contested, or what tier 2 tells")
+	}
+	if w := send(s, "POST", "/reviews/r5/decision", "decision=settled"); w.Header().Get("Location") != "/reviews?list=contested&done=settled" || f.decided != "review 5 settled" {
+		t.Errorf("%d %s, %s", w.Code, w.Header().Get("Location"), f.decided)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // permissions switches off every browser feature that the desk never uses.
 const permissions = "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), " +
 	"fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), microphone=(), " +
-	"midi=(), payment=(), picture-in-picture=(), publickey-credentials-create=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
+	"midi=(), payment=(), picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
 
 // contentSecurityPolicy allows what is served here and nothing else: no inline style or script, no
 // other origin. targets are the origins of identity providers: a browser applies form-action to the

@@ -1,11 +1,11 @@
 package web
 
 import (
+	"errors"
 	"slices"
 
 	"ecluse"
 	"ecluse/internal/directory"
-	"ecluse/internal/policy"
 )
 
 // homePage is where everybody but an agent starts: what waits for an answer, then what one may do.
@@ -80,13 +80,14 @@ func (s *Site) waitingApprovals(q *query) (n int, err error) {
 
 // waitingReviews counts what is asked of the caller, not what she is only told.
 func (s *Site) waitingReviews(q *query) (n int, err error) {
-	all, err := s.rooms.Directory.Reviews(q.Context(), q.actor())
-	for _, r := range all {
-		if r.Kind != policy.ReviewOutside {
-			n++
+	for _, list := range []directory.ReviewList{directory.ReviewsWaiting, directory.ReviewsContested} {
+		p, err := s.rooms.Directory.Reviews(q.Context(), q.actor(), list, 0)
+		if err != nil && !errors.Is(err, directory.ErrNotFound) {
+			return 0, err
 		}
+		n += p.Count
 	}
-	return n, err
+	return n, nil
 }
 
 // opens reports whether a caller may read the page of an address.

@@ -97,7 +97,7 @@ func TestTemplatesHoldNoWordsOfTheirOwn(t *testing.T) {
 	}
 	action := regexp.MustCompile(`(?s)\{\{.*?\}\}`)
 	spoken := regexp.MustCompile(`\s(?:alt|title|aria-label|placeholder|value|data-still|data-count|data-text)="([^"]*)"`)
-	machine := []string{"en", "fr", "system", "light", "dark", "approve", "refuse", "accepted", "contested", "yes", "caseload"}
+	machine := []string{"en", "fr", "system", "light", "dark", "approve", "refuse", "accepted", "contested", "settled", "yes", "caseload"}
 	for _, f := range files {
 		data, err := templateFiles.ReadFile(f)
 		if err != nil {

@@ -16,7 +16,8 @@ type mePage struct {
 	Rights                      []rightView
 	Last                        []signin.Connection
 	Open                        []sessionView
-	Notice                      string // revoked
+	Notice                      string // revoked, others
+	Recover                     bool   // the caller may ask to replace a colleague's lost key
 	Raise                       string // page that raises a colleague's limit, "" = not the caller's to do
 }
 
@@ -54,11 +55,12 @@ func (s *Site) me(q *query) (answer, error) {
 			page.Open = append(page.Open, sessionView{Connection: c, Revoke: localPath("me", "sessions", sessionStamp(c), "revoke")})
 		}
 	}
+	page.Recover = recoverers.admits(q.standing)
 	if raisers.admits(q.standing) && f.Who.Structure != "" {
 		page.Raise = "/raises"
 	}
-	if q.URL.Query().Get("done") == "revoked" {
-		page.Notice = "revoked"
+	if done := q.URL.Query().Get("done"); done == "revoked" || done == "others" {
+		page.Notice = done
 	}
 	for _, m := range q.standing.Mandates {
 		right, err := s.viewMandate(q, m)

@@ -7,6 +7,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/budget"
+	"ecluse/internal/signin"
 )
 
 // refusalPage says no, why, what one may do now and whom to call. The texts are
@@ -22,6 +23,7 @@ type refusalPage struct {
 	Urgent  string // path of the emergency page, "" when it cannot help
 	Purpose string
 	Raise   string // a colleague could raise the limit: yes; one did: done; that would not help: ""
+	StepUp  string // path of the page that asks for an own factor and comes back, "" when it cannot help
 	Entrust string // path of the page that entrusts the person to a colleague, "" when it cannot help
 	Meter   meterBox
 }
@@ -47,6 +49,11 @@ func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
 	page.Call, page.Raise = whomToCall(page.Reasons), raiseHelps(no.reasons, no.readings)
 	if no.handle != "" && linkHelps(no.reasons) {
 		page.Entrust = personPath(p.register.Code, no.handle, "link", page.Purpose)
+	}
+	if slices.Contains(no.reasons, ecluse.ReasonAssuranceTooLow) && q.caller.Assured && !q.caller.Strong && q.route.back != nil {
+		back := q.route.back(q)
+		s.keepTyped(q, back)
+		page.StepUp = signin.StepUpLink(back)
 	}
 	if no.handle != "" && !no.emergency {
 		page.Urgent = personPath(p.register.Code, no.handle, "emergency", "")

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"ecluse"
 	"ecluse/internal/directory"
@@ -11,18 +12,32 @@ import (
 
 // reviewer is what these pages ask of the directory.
 type reviewer interface {
-	Reviews(ctx context.Context, by directory.Actor) ([]directory.Review, error)
+	// Reviews are a page (from 0) of a list; directory.ErrNotFound if the list is not for the caller.
+	Reviews(ctx context.Context, by directory.Actor, list directory.ReviewList, page int) (directory.ReviewPage, error)
+	Review(ctx context.Context, by directory.Actor, id ecluse.ReviewID) (directory.Review, error)
 	// ReviewText reads the free text of a review; the reading is ledgered before it is answered.
 	ReviewText(ctx context.Context, by directory.Actor, id ecluse.ReviewID) (string, error)
 	DecideReview(ctx context.Context, by directory.Actor, id ecluse.ReviewID, accept bool) error
+	SettleReview(ctx context.Context, by directory.Actor, id ecluse.ReviewID) error
 }
 
-// reviewsPage lists the disclosures that the reader is told of. It is in order of time, without any
-// total by agent: it is no means of judging anybody's work.
+// reviewsPage is a page of one list of the disclosures that the reader is told of. It has no total by
+// agent: it is no means of judging anybody's work.
 type reviewsPage struct {
-	Waiting []reviewView // tier 3 and emergency, to accept or contest
-	Told    []reviewView // tier 2, for information
-	Notice  string       // accepted, contested: what has just been done
+	Lists          []reviewTab
+	List           directory.ReviewList
+	Items          []reviewView
+	From, To       int // numbers of the first and the last item, from 1
+	Count          int // of the whole list
+	Previous, Next string
+	Notice         string // accepted, contested, settled: what has just been done
+}
+
+// reviewTab is one of the lists that are for the reader.
+type reviewTab struct {
+	List  directory.ReviewList
+	Href  string
+	Count int
 }
 
 // reviewView is one disclosure in a list or on its own page.
@@ -39,26 +54,67 @@ type reviewPage struct {
 	Text  string
 	Shown bool
 	Duty  string
+	May   bool // settle what was contested
 }
 
-// reviews lists them.
+// reviews lists them, a page at a time.
 func (s *Site) reviews(q *query) (answer, error) {
-	all, err := s.rooms.Directory.Reviews(q.Context(), q.actor())
+	asked := directory.ReviewList(q.URL.Query().Get("list"))
+	number, _ := strconv.Atoi(q.URL.Query().Get("page"))
+	number = max(1, number)
+	page := reviewsPage{}
+	for _, list := range directory.ReviewLists {
+		first, err := s.rooms.Directory.Reviews(q.Context(), q.actor(), list, 0)
+		if errors.Is(err, directory.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return answer{}, err
+		}
+		page.Lists = append(page.Lists, reviewTab{List: list, Href: reviewsPath(list, 1), Count: first.Count})
+		if page.List == "" || list == asked {
+			page.List, page.Count = list, first.Count
+		}
+	}
+	if page.List == "" {
+		return answer{}, directory.ErrNotFound
+	}
+	number = min(number, 1+max(0, page.Count-1)/directory.ReviewPageSize)
+	found, err := s.rooms.Directory.Reviews(q.Context(), q.actor(), page.List, number-1)
 	if err != nil {
 		return answer{}, err
 	}
-	page := reviewsPage{}
-	if done := q.URL.Query().Get("done"); done == "accepted" || done == "contested" {
+	for _, r := range found.Reviews {
+		page.Items = append(page.Items, s.viewReview(q, r))
+	}
+	page.turn(number)
+	if done := q.URL.Query().Get("done"); known(reviewNotices, done) {
 		page.Notice = done
 	}
-	for _, r := range all {
-		if v := s.viewReview(q, r); r.Kind == policy.ReviewOutside {
-			page.Told = append(page.Told, v)
-		} else {
-			page.Waiting = append(page.Waiting, v)
-		}
-	}
 	return show("reviews", page)
+}
+
+// reviewNotices are what may just have been done with a review.
+var reviewNotices = []string{"accepted", "contested", "settled"}
+
+// turn fills in the numbers of a page and the ways to its neighbours.
+func (p *reviewsPage) turn(number int) {
+	p.From = (number-1)*directory.ReviewPageSize + 1
+	p.To = p.From + len(p.Items) - 1
+	if number > 1 {
+		p.Previous = reviewsPath(p.List, number-1)
+	}
+	if p.To < p.Count {
+		p.Next = reviewsPath(p.List, number+1)
+	}
+}
+
+func reviewsPath(list directory.ReviewList, page int) string {
+	path := "/reviews?list=" + string(list)
+	if page > 1 {
+		path += "&page=" + strconv.Itoa(page)
+	}
+	return path
 }
 
 // review shows one.
@@ -67,7 +123,7 @@ func (s *Site) review(q *query) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return show("review", reviewPage{Item: s.viewReview(q, r), Duty: s.config.Duty})
+	return show("review", s.reviewPage(q, r))
 }
 
 // reviewText shows the free text; reading it is an entry of the ledger.
@@ -80,26 +136,41 @@ func (s *Site) reviewText(q *query) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	page := reviewPage{Item: s.viewReview(q, r), Text: text, Shown: true, Duty: s.config.Duty}
+	page := s.reviewPage(q, r)
+	page.Text, page.Shown = text, true
 	a, err := show("review", page)
 	a.back = page.Item.Href
 	return a, err
 }
 
-// decideReview accepts or contests.
+func (s *Site) reviewPage(q *query, r directory.Review) reviewPage {
+	return reviewPage{Item: s.viewReview(q, r), Duty: s.config.Duty, May: q.standing.Has(ecluse.RoleSecurityOfficer)}
+}
+
+// decideReview accepts, contests, or settles what was contested.
 func (s *Site) decideReview(q *query) (answer, error) {
 	decision := q.field("decision")
-	if decision != "accepted" && decision != "contested" {
+	if !known(reviewNotices, decision) {
 		return answer{}, errForm{errors.New("no decision")}
 	}
-	id, err := s.number("review", q.PathValue("id"))
+	r, err := s.findReview(q)
 	if err != nil {
 		return answer{}, err
 	}
-	if err := s.rooms.Directory.DecideReview(q.Context(), q.actor(), ecluse.ReviewID(id), decision == "accepted"); err != nil {
+	list := directory.ReviewsWaiting
+	switch {
+	case decision == "settled":
+		list, err = directory.ReviewsContested, s.rooms.Directory.SettleReview(q.Context(), q.actor(), r.ID)
+	default:
+		err = s.rooms.Directory.DecideReview(q.Context(), q.actor(), r.ID, decision == "accepted")
+	}
+	if err != nil {
 		return answer{}, err
 	}
-	return redirect("/reviews?done=" + decision)
+	if r.Kind == policy.ReviewOutside && decision != "settled" {
+		list = directory.ReviewsTold
+	}
+	return redirect(reviewsPath(list, 1) + "&done=" + decision)
 }
 
 // findReview finds it among those that the caller is told of; any other does not exist for her.
@@ -108,16 +179,7 @@ func (s *Site) findReview(q *query) (directory.Review, error) {
 	if err != nil {
 		return directory.Review{}, err
 	}
-	all, err := s.rooms.Directory.Reviews(q.Context(), q.actor())
-	if err != nil {
-		return directory.Review{}, err
-	}
-	for _, r := range all {
-		if r.ID == ecluse.ReviewID(id) {
-			return r, nil
-		}
-	}
-	return directory.Review{}, directory.ErrNotFound
+	return s.rooms.Directory.Review(q.Context(), q.actor(), ecluse.ReviewID(id))
 }
 
 // viewReview adds the schema's words for purpose and motive.

@@ -32,6 +32,7 @@ type Sessions interface {
 	Draft(w http.ResponseWriter, r *http.Request, c signin.Caller, path string) (url.Values, bool)
 	Connections(ctx context.Context, c signin.Caller, limit int) ([]signin.Connection, error)
 	Revoke(ctx context.Context, c signin.Caller, session ecluse.SessionID) (bool, error)
+	ownFactors
 }
 
 // Gate is the lock; *gate.Gate is one.
@@ -50,6 +51,7 @@ type Directory interface {
 	reviewer
 	approver
 	raiser
+	recoverer
 }
 
 // Registers gives schemas, never a record; *register.Registers is one.

@@ -32,12 +32,13 @@ type Route struct {
 func (s *Site) Routes() []Route { return s.routes }
 
 var (
-	everybody = Access{Public: true}
-	member    = Access{SignedIn: true}
-	agents    = Access{Roles: []ecluse.Role{ecluse.RoleAgent}}
-	raisers   = Access{Roles: []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}}
-	reviewers = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleSecurityOfficer}}
-	approvers = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer}}
+	everybody  = Access{Public: true}
+	member     = Access{SignedIn: true}
+	agents     = Access{Roles: []ecluse.Role{ecluse.RoleAgent}}
+	raisers    = Access{Roles: []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}}
+	reviewers  = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleSecurityOfficer}}
+	recoverers = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer}}
+	approvers  = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer}}
 )
 
 // table is the whole site on one page.
@@ -83,10 +84,27 @@ func (s *Site) table() []Route {
 		{"POST", "/approvals/{id}/confirm", approvers, s.confirmApproval, toApproval},
 		{"POST", "/approvals/{id}/decision", approvers, s.decideApproval, toApproval},
 
+		{"GET", "/recovery", recoverers, s.recovery, nil},
+		{"POST", "/recovery/confirm", recoverers, s.confirmRecovery, toRecovery},
+		{"POST", "/recovery", recoverers, s.requestRecovery, toRecovery},
+
 		{"GET", "/home", member, s.home, nil},
 		{"GET", "/me", member, s.me, nil},
 		{"POST", "/me/sessions/{key}/revoke", member, s.revokeSession, toMe},
+		{"POST", "/me/sessions/others/revoke", member, s.revokeOthers, toMe},
 		{"GET", "/session", everybody, s.sessionState, nil},
+
+		{"GET", "/second-factor", member, s.secondFactor, nil},
+		{"POST", "/second-factor", member, s.proveCode, toSecondFactor},
+		{"POST", "/second-factor/ask", member, s.askKey, toSecondFactor},
+		{"POST", "/second-factor/key", member, s.proveKey, toSecondFactor},
+		{"GET", "/me/factors", member, s.factors, nil},
+		{"POST", "/me/factors/code", member, s.beginCode, toFactors},
+		{"POST", "/me/factors/code/finish", member, s.finishCode, toFactors},
+		{"POST", "/me/factors/key/ask", member, s.beginKey, toFactors},
+		{"POST", "/me/factors/key", member, s.finishKey, toFactors},
+		{"GET", "/me/factors/{id}/end", member, s.confirmFactorEnd, nil},
+		{"POST", "/me/factors/{id}/end", member, s.endFactor, toFactorEnd},
 	}
 }
 

@@ -63,6 +63,7 @@ func samples() map[string][]any {
 	all["raise"], all["raiseconfirm"] = sampleRaises(word, in, group, faults, at)
 	all["link"], all["linkdone"] = sampleLinks(desk, in, group, faults, at)
 	all["reviews"], all["review"] = sampleReviews(word, at)
+	sampleFactors(all, in, faults, at)
 	all["approvals"], all["approval"] = sampleApprovals(at)
 	for _, code := range problemCodes {
 		all["problem"] = append(all["problem"], problemPage{Code: code, Phone: "x", Text: "x", Reasons: reasonsWithText})
@@ -121,7 +122,7 @@ func sampleMentions(word Label) mentionsPage {
 }
 
 func sampleMe(word Label, at time.Time) mePage {
-	page := mePage{Name: "x", Structure: "x", Controller: "x", Roles: ecluse.Roles, Notice: "revoked", Raise: "/"}
+	page := mePage{Name: "x", Structure: "x", Controller: "x", Roles: ecluse.Roles, Notice: "revoked", Raise: "/", Recover: true}
 	page.Last = []signin.Connection{{At: at, Browser: "x", Network: "x"}}
 	page.Open = []sessionView{{Connection: signin.Connection{At: at, Current: true}}, {Connection: signin.Connection{At: at}, Revoke: "/"}}
 	for _, role := range ecluse.Roles {
@@ -146,16 +147,45 @@ func sampleCases(desk deskHead, word Label, at time.Time) []any {
 	return append(pages, casePage{Desk: desk}, casePage{Desk: desk, Relation: "other"})
 }
 
+func sampleFactors(all map[string][]any, in input, faults []fault, at time.Time) {
+	all["secondfactor"] = []any{
+		secondFactorPage{}, secondFactorPage{Waiting: true, Faults: faults},
+		secondFactorPage{Next: "/", Key: true, Code: true, CodeForm: in, Minutes: 15, SignIn: "/"}, secondFactorPage{KeyAway: true},
+	}
+	page := factorsPage{KeysWork: true, Fresh: true, SignIn: "/", Prove: "/", Active: true, KeyName: in, CodeName: in, Faults: faults}
+	for _, kind := range []string{directory.FactorKey, directory.FactorCode} {
+		for _, state := range []string{directory.Active, directory.Waiting} {
+			f := directory.Factor{Kind: kind, State: state, Name: "x", Created: at, UsedAt: at}
+			page.List = append(page.List, factorView{f, "/"}, factorView{directory.Factor{Kind: kind, State: state}, "/"})
+			all["factorend"] = append(all["factorend"], factorEndPage{Factor: f, Last: true, Action: "/"}, factorEndPage{Factor: f})
+		}
+	}
+	all["factors"] = []any{factorsPage{}, factorsPage{Fresh: true}, factorsPage{Active: true}, page}
+	for _, done := range []string{"added", "waiting", "ended"} {
+		all["factors"] = append(all["factors"], factorsPage{Notice: done})
+	}
+	all["factorcode"] = []any{codePage{Name: "x", Picture: `d="M0 0h1v1h-1z"`, Size: 1, Secret: "x", CodeForm: in, Faults: faults}}
+	all["recovery"] = []any{recoveryPage{}, recoveryPage{Name: "x", Email: in, Picks: options{ID: "x", Name: "x", Legend: "x", Items: []option{{ID: "x", Label: "x"}}}, Active: 1, Account: "x", Faults: faults, Notice: true}, recoveryPage{Name: "x", Nothing: true}}
+}
+
 func sampleReviews(word Label, at time.Time) (lists, single []any) {
 	var list []reviewView
 	for _, kind := range []string{policy.ReviewOutside, policy.ReviewUnexplained, policy.ReviewEmergency} {
-		for _, state := range []string{"pending", "accepted", "contested"} {
+		for _, state := range []string{"pending", "accepted", "contested", "settled"} {
 			v := reviewView{Review: directory.Review{At: at, Kind: kind, AccountName: "x", State: state, Text: []byte("x"), DecidedAt: at}, Href: "/", Purpose: word, Motive: word}
 			list = append(list, v)
-			single = append(single, reviewPage{Item: v, Duty: "x"}, reviewPage{Item: v, Text: "x", Shown: true})
+			single = append(single, reviewPage{Item: v, Duty: "x"}, reviewPage{Item: v, Text: "x", Shown: true, May: true})
 		}
 	}
-	return []any{reviewsPage{}, reviewsPage{Waiting: list, Told: list, Notice: "accepted"}, reviewsPage{Notice: "contested"}}, single
+	var tabs []reviewTab
+	for _, l := range directory.ReviewLists {
+		tabs = append(tabs, reviewTab{List: l, Href: "/", Count: 1})
+	}
+	for i, l := range directory.ReviewLists {
+		lists = append(lists, reviewsPage{Lists: tabs, List: l, Notice: reviewNotices[i]}, reviewsPage{Lists: tabs[:1], List: l, Items: list, From: 1, To: 2, Count: i},
+			reviewsPage{List: l, Items: list, From: 26, To: 50, Count: 1000, Previous: "/", Next: "/"})
+	}
+	return lists, single
 }
 
 func sampleApprovals(at time.Time) (lists, single []any) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -122,6 +123,23 @@ func asManager(f *fakeRooms) {
 	f.reviewText = "Le jeune s’est présenté à l’accueil, envoyé par la mairie ; il n’a pas encore de conseiller chez nous."
 }
 
+func asSecurityOfficer(f *fakeRooms) {
+	asManager(f)
+	f.standing.Roles = []ecluse.Role{ecluse.RoleSecurityOfficer}
+	contested := f.reviews[2]
+	contested.ID, contested.State, contested.DecidedAt = 5, directory.ReviewContested, testNow
+	f.reviews = append(f.reviews, contested)
+}
+
+// manyReviews are three pages of them.
+func manyReviews(f *fakeRooms) {
+	for i := range 2*directory.ReviewPageSize + 3 {
+		r := f.reviews[1]
+		r.ID, r.At = ecluse.ReviewID(100+i), testNow.Add(-time.Duration(i)*time.Hour)
+		f.reviews = append(f.reviews, r)
+	}
+}
+
 func asOfficer(f *fakeRooms) {
 	f.caller.Account = 21
 	f.standing = directory.Standing{
@@ -226,6 +244,8 @@ func states() map[string]state {
 		"refusal-many": with(post(handleML, typedMarie+"&relation=site"), refusing(ecluse.ReasonAssuranceTooLow, ecluse.ReasonPurposeNotCovered, ecluse.ReasonBudgetNew)),
 		"caseload":     with(get(deskML+"/persons?purpose=emploi"), rows(24)), "caseload-empty": with(get(deskML+"/persons?purpose=emploi"), rows(0)), "caseload-two": with(get(deskML+"/persons?purpose=emploi&cursor=x"), rows(2)),
 		"reviews": with(get("/reviews"), asManager), "reviews-empty": with(get("/reviews?done=accepted"), func(f *fakeRooms) { asManager(f); f.reviews = nil }),
+		"reviews-told": with(get("/reviews?list=told"), asManager), "reviews-contested": with(get("/reviews?list=contested&done=settled"), asSecurityOfficer),
+		"reviews-many": with(get("/reviews?page=2"), func(f *fakeRooms) { asManager(f); manyReviews(f) }), "review-contested": with(get("/reviews/r5"), asSecurityOfficer),
 		"review": with(get("/reviews/r2"), asManager), "review-text": with(post("/reviews/r2/text", ""), asManager),
 		"approvals": with(get("/approvals"), asOfficer), "approval": with(get("/approvals/a1"), asOfficer), "approval-own": with(get("/approvals/a2"), asOfficer), "approval-done": with(get("/approvals/a3?done"), asOfficer), "approval-confirm": with(post("/approvals/a1/confirm", "decision=approve"), asOfficer), "approval-refuse": with(post("/approvals/a1/confirm", "decision=refuse"), asOfficer), "approvals-empty": with(get("/approvals"), func(f *fakeRooms) { asOfficer(f); f.approvals = nil }),
 		"refusal-new": with(post(handleML, typedMarie+"&relation=site"), func(f *fakeRooms) {
@@ -269,6 +289,7 @@ func states() map[string]state {
 			s.SignedOut(w, r, signin.Farewell{Federation: true})
 		}},
 	}
+	maps.Copy(all, factorStates())
 	return all
 }
 
