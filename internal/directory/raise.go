@@ -10,6 +10,7 @@ import (
 	"ecluse"
 	"ecluse/internal/budget"
 	"ecluse/internal/ledger"
+	"ecluse/internal/notice"
 	"ecluse/internal/policy"
 )
 
@@ -111,7 +112,8 @@ func (d *Directory) raising(ctx context.Context, by Actor, colleague ecluse.Acco
 			}
 			r.ID, r.Starts, r.Ends, r.Entry = ecluse.RaiseID(tx.Allot(1)), e.At, e.At.Add(RaiseLife), e.N
 			r.MAC = d.keys.MAC(raiseDomain, r.canonical())
-			return tx.(RaiseTx).InsertRaise(ctx, *r)
+			told := notice.Notice{Kind: notice.RaiseMade, Controller: s.Controller.ID, Organisation: s.Account.Organisation, To: colleague, By: by.Account, Subject: int64(r.ID)}
+			return errors.Join(tx.(RaiseTx).InsertRaise(ctx, *r), tx.(notice.Tx).InsertNotices(ctx, []notice.Notice{told}))
 		},
 	}, nil
 }

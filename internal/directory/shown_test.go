@@ -251,7 +251,7 @@ func TestEyesAreOtherEyesAtAnotherDesk(t *testing.T) {
 	}
 	faint = w.Actor("rssi")
 	faint.Assured = false
-	if _, err := w.Directory.Reviews(t.Context(), faint); !errors.Is(err, directory.ErrWeak) {
+	if _, err := w.Directory.Reviews(t.Context(), faint, directory.ReviewsWaiting, 0); !errors.Is(err, directory.ErrWeak) {
 		t.Errorf("reviews without assurance: %v", err)
 	}
 }
@@ -264,8 +264,8 @@ func TestASuspendedAccountIsShownNothingToDecide(t *testing.T) {
 	}
 	_, err1 := w.Directory.Approvals(t.Context(), w.Actor("officer2"))
 	_, err2 := w.Directory.Approval(t.Context(), w.Actor("officer2"), id)
-	_, err3 := w.Directory.Reviews(t.Context(), w.Actor("rssi"))
-	_, err4 := w.Directory.Reviews(t.Context(), w.Actor("manager"))
+	_, err3 := w.Directory.Reviews(t.Context(), w.Actor("rssi"), directory.ReviewsContested, 0)
+	_, err4 := w.Directory.Reviews(t.Context(), w.Actor("manager"), directory.ReviewsWaiting, 0)
 	for i, err := range []error{err1, err2, err3, err4} {
 		if !errors.Is(err, directory.ErrInactive) {
 			t.Errorf("page %d: %v", i+1, err)

@@ -339,11 +339,7 @@ func (p *play) restart() {
 // accept has the security officer accept whatever waits.
 func (p *play) accept() {
 	by := p.Actor("rssi")
-	list, err := p.Directory.Reviews(context.Background(), by)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for _, r := range list {
+	for _, r := range p.Reviews("rssi") {
 		if err := p.Directory.DecideReview(context.Background(), by, r.ID, true); err != nil {
 			p.t.Fatal(err)
 		}

@@ -27,7 +27,7 @@ import (
 
 func TestAnOpeningIsToldToWhomItConcernsAndToNobodyElse(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
-		w := nodetest.New(t, url, nil)
+		w := world(t, url, nil)
 		w.AddPersons(600)
 		more := w.Change()
 		more.Accounts = []directory.AccountChange{nodetest.Account("managerb", "B", "B1", ecluse.RoleAccountManager)}
@@ -35,7 +35,7 @@ func TestAnOpeningIsToldToWhomItConcernsAndToNobodyElse(t *testing.T) {
 		b := &bag{}
 		p := office(t, w, b)
 		once(t, p)
-		carried(t, b, "before anything happened")
+		b.take() // the request for managerb's account
 		anne := w.SignIn("anne")
 		open(t, w, anne, 1, "")
 		open(t, w, anne, 41, "")
@@ -57,7 +57,7 @@ func TestAnOpeningIsToldToWhomItConcernsAndToNobodyElse(t *testing.T) {
 }
 
 func TestManyOpeningsOfAnHourAreOneMailAndEmergenciesAreNot(t *testing.T) {
-	w := nodetest.New(t, storetest.SQLite(t), nil)
+	w := world(t, storetest.SQLite(t), nil)
 	b := &bag{}
 	p := office(t, w, b)
 	leave(t, w, outside(w))
@@ -82,7 +82,7 @@ func TestManyOpeningsOfAnHourAreOneMailAndEmergenciesAreNot(t *testing.T) {
 
 func TestNobodyCanFloodAManager(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
-		w := nodetest.New(t, url, nil)
+		w := world(t, url, nil)
 		b := &bag{}
 		p := office(t, w, b)
 		var flood []notice.Notice
@@ -121,7 +121,7 @@ func TestANoticeExistsIfAndOnlyIfItsActDoes(t *testing.T) {
 			}
 			return nil
 		}}
-		w := nodetest.New(t, url, hooks)
+		w := world(t, url, hooks)
 		anne := w.SignIn("anne")
 		found, err := w.Gate.Search(t.Context(), gate.SearchRequest{Caller: anne, Register: "mission-locale", Purpose: "emploi", Query: identity(w, 121)})
 		if err != nil || len(found.Hits) != 1 {
@@ -150,7 +150,7 @@ func TestANoticeExistsIfAndOnlyIfItsActDoes(t *testing.T) {
 
 func TestTwoNodesNeverSendTheSame(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
-		w := nodetest.New(t, url, nil)
+		w := world(t, url, nil)
 		b := &bag{}
 		var list []notice.Notice
 		for _, name := range []string{"anne", "bob", "carl", "dora", "manager", "officer1", "officer2", "rssi", "dpo", "admin"} {
@@ -180,7 +180,7 @@ func TestTwoNodesNeverSendTheSame(t *testing.T) {
 
 func TestWhatADyingNodeClaimedIsSentByAnother(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
-		w := nodetest.New(t, url, nil)
+		w := world(t, url, nil)
 		b := &bag{}
 		p := office(t, w, b)
 		b.failing(post.ErrServer)
@@ -214,7 +214,7 @@ func TestWhatADyingNodeClaimedIsSentByAnother(t *testing.T) {
 }
 
 func TestAMailIsTriedAgainEverMoreRarelyAndGivenUp(t *testing.T) {
-	w := nodetest.New(t, storetest.SQLite(t), nil)
+	w := world(t, storetest.SQLite(t), nil)
 	counted := map[string]int{}
 	b := &bag{}
 	p := office(t, w, b)
@@ -242,7 +242,7 @@ func TestAMailIsTriedAgainEverMoreRarelyAndGivenUp(t *testing.T) {
 }
 
 func TestAServerThatIsGoneIsLeftAloneAndCostsNoTry(t *testing.T) {
-	w := nodetest.New(t, storetest.SQLite(t), nil)
+	w := world(t, storetest.SQLite(t), nil)
 	b := &bag{}
 	p := office(t, w, b)
 	b.failing(post.ErrServer)
@@ -265,7 +265,7 @@ func TestAServerThatIsGoneIsLeftAloneAndCostsNoTry(t *testing.T) {
 
 func TestASilentMailServerDelaysNoDisclosure(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
-		w := nodetest.New(t, url, nil)
+		w := world(t, url, nil)
 		w.AddPersons(600)
 		anne := w.SignIn("anne")
 		open(t, w, anne, 81, "")
@@ -287,7 +287,7 @@ func TestASilentMailServerDelaysNoDisclosure(t *testing.T) {
 
 func TestWithoutMailNoticesAreShownInTheProgramOnly(t *testing.T) {
 	url := storetest.SQLite(t)
-	w := nodetest.New(t, url, nil)
+	w := world(t, url, nil)
 	leave(t, w, emergency(w))
 	once(t, office(t, w, nil))
 	list, err := office(t, w, nil).Told(t.Context(), w.Accounts["manager"].ID)
@@ -301,7 +301,7 @@ func TestWithoutMailNoticesAreShownInTheProgramOnly(t *testing.T) {
 
 func TestWhoMayNotActIsNotToldAndWhoIsConcernedIs(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
-		w := nodetest.New(t, url, nil)
+		w := world(t, url, nil)
 		more := w.Change()
 		for _, name := range []string{"manager2", "manager3", "manager4"} {
 			more.Accounts = append(more.Accounts, nodetest.Account(name, "A", "A1", ecluse.RoleAccountManager))
@@ -341,7 +341,7 @@ func TestWhoMayNotActIsNotToldAndWhoIsConcernedIs(t *testing.T) {
 
 func TestAnInvitationBringsItsLinkWhileItIsWorthSomething(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
-		w := nodetest.New(t, url, nil)
+		w := world(t, url, nil)
 		a := nodetest.Account("newcomer", "A", "A1", ecluse.RoleAgent)
 		a.IDP, a.Sub, a.State = "", "", ""
 		more := w.Change()
@@ -381,7 +381,7 @@ func TestAnInvitationBringsItsLinkWhileItIsWorthSomething(t *testing.T) {
 }
 
 func TestAMailSaysNothingOfAPersonAndNamesNoAgent(t *testing.T) {
-	w := nodetest.New(t, storetest.SQLite(t), nil)
+	w := world(t, storetest.SQLite(t), nil)
 	w.AddPersons(600)
 	s := newServer(t)
 	p := office(t, w, s.courier())
@@ -409,7 +409,7 @@ func TestAMailSaysNothingOfAPersonAndNamesNoAgent(t *testing.T) {
 
 func TestNoNameAddsAHeaderOrARecipient(t *testing.T) {
 	const evil = "ML\r\nBcc: thief@thief.example\r\n\r\nhttps://thief.example/ <b>"
-	w := nodetest.New(t, storetest.SQLite(t), nil)
+	w := world(t, storetest.SQLite(t), nil)
 	url := w.Config.Database.URL
 	tell(t, around(t, url), `UPDATE organisations SET name = $1`, evil) // organisations carry no MAC
 	tell(t, around(t, url), `UPDATE controllers SET dpo = $1`, evil)
@@ -448,7 +448,7 @@ func TestNoNameAddsAHeaderOrARecipient(t *testing.T) {
 
 func TestAnAddressThatTheServerRefusesIsNotTriedAgain(t *testing.T) {
 	url := storetest.SQLite(t)
-	w := nodetest.New(t, url, nil)
+	w := world(t, url, nil)
 	s := newServer(t)
 	s.refuse = func(to string) error {
 		if strings.HasPrefix(to, "anne") {

@@ -26,11 +26,20 @@ import (
 	"ecluse/internal/post"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
+	"ecluse/internal/store"
 
 	"github.com/emersion/go-smtp"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 )
+
+// world is a world whose making left no notice.
+func world(t testing.TB, url string, hooks *store.Hooks) *nodetest.World {
+	t.Helper()
+	w := nodetest.New(t, url, hooks)
+	tell(t, around(t, url), `DELETE FROM notices`)
+	return w
+}
 
 // office is a post that carries to courier.
 func office(t testing.TB, w *nodetest.World, courier post.Courier) *post.Office {

@@ -21,8 +21,6 @@ const (
 	organisationColumns = `id, controller_id, parent_id, code, kind, siret, name, territory, phone, headcount, state`
 	approvalColumns     = `id, controller_id, kind, organisation_id, subject_id, body, summary, requested_by, requester, requested_at,
 		decided_by, decided_at, state, expires, session_id, device, network, mac`
-	reviewColumns = `r.id, r.entry, r.at, r.controller_id, r.organisation_id, r.account_id, a.given_name || ' ' || a.usual_name,
-		r.register_id, r.kind, r.purpose, r.motive, r.text, r.state, r.decided_by, r.decided_at FROM reviews r JOIN accounts a ON a.id = r.account_id`
 )
 
 // Statements that read the directory.
@@ -43,14 +41,10 @@ var (
 	countActive            = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND state IN ('active', 'invited') AND (active_at >= $2 OR (installed AND created >= $2))`)
 	countCaseload          = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
 		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 AND organisation_id = $3 AND made_at >= $4 GROUP BY register_id`)
-	readApprovals         = define("read approvals", `SELECT `+strings.Replace(approvalColumns, "body", "''", 1)+` FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id`)
-	countApproved         = define("count approvals of an officer", `SELECT COUNT(*) FROM approvals WHERE decided_by = $1 AND decided_by <> 0 AND decided_at > $2 AND state = 'approved'`)
-	readApproval          = define("read approval", `SELECT `+approvalColumns+` FROM approvals WHERE id = $1`)
-	reviewsOfOrganisation = define("reviews of organisation", `SELECT `+reviewColumns+` WHERE r.organisation_id = $1 AND r.state = 'pending' ORDER BY r.id LIMIT 200`)
-	reviewsOfController   = define("reviews of controller", `SELECT `+reviewColumns+` WHERE r.controller_id = $1 AND r.state = 'pending' AND r.kind <> 'outside' ORDER BY r.id LIMIT 200`)
-	readReview            = define("read review", `SELECT `+reviewColumns+` WHERE r.id = $1`)
-	countReviews          = define("count pending reviews", `SELECT COUNT(*) FROM reviews WHERE account_id = $1 AND register_id = $2 AND state = 'pending' AND kind = 'unexplained'`)
-	readInvitations       = defineScan("read invitations", `SELECT i.secret_hash, i.account_id, i.created, i.ends, i.used_at FROM invitations i
+	readApprovals   = define("read approvals", `SELECT `+strings.Replace(approvalColumns, "body", "''", 1)+` FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id`)
+	countApproved   = define("count approvals of an officer", `SELECT COUNT(*) FROM approvals WHERE decided_by = $1 AND decided_by <> 0 AND decided_at > $2 AND state = 'approved'`)
+	readApproval    = define("read approval", `SELECT `+approvalColumns+` FROM approvals WHERE id = $1`)
+	readInvitations = defineScan("read invitations", `SELECT i.secret_hash, i.account_id, i.created, i.ends, i.used_at FROM invitations i
 		JOIN accounts a ON a.id = i.account_id WHERE a.controller_id = $1 AND i.used_at = 0 ORDER BY i.created, i.account_id`)
 	readInvitation = define("read invitation", `SELECT secret_hash, account_id, created, ends, used_at FROM invitations WHERE secret_hash = $1`)
 )
@@ -85,8 +79,7 @@ var (
 	useInvitation     = define("use invitation", `UPDATE invitations SET used_at = $2 WHERE secret_hash = $1 AND used_at = 0`)
 	insertLinks       = defineBulk("insert links", `INSERT INTO links (id, register_id, person_id, account_id, site_id, organisation_id, kind,
 		made_by, made_at, entry, starts, ends, mac) VALUES %s`, "(?,?,?,?,?,?,?,?,?,?,?,?,?)", 0)
-	linksMade    = define("links made", `SELECT COUNT(*) FROM links WHERE made_by = $1 AND made_by <> 0 AND made_at > $3 AND account_id = $2`)
-	decideReview = define("decide review", `UPDATE reviews SET decided_by = $2, decided_at = $3, state = $4 WHERE id = $1 AND state = 'pending'`)
+	linksMade = define("links made", `SELECT COUNT(*) FROM links WHERE made_by = $1 AND made_by <> 0 AND made_at > $3 AND account_id = $2`)
 )
 
 // Rev is the revision that decisions rest on.
@@ -256,36 +249,6 @@ func (db *DB) Approved(ctx context.Context, by ecluse.AccountID, since time.Time
 // Approval is one request: directory.ErrNotFound.
 func (db *DB) Approval(ctx context.Context, id ecluse.ApprovalID) (directory.Approval, error) {
 	return one(ctx, db, readApproval, scanApproval, directory.ErrNotFound, int64(id))
-}
-
-func scanReview(s scanner) (directory.Review, error) {
-	var r directory.Review
-	var at, decided int64
-	err := s.Scan(&r.ID, &r.Entry, &at, &r.Controller, &r.Organisation, &r.Account, &r.AccountName, &r.Register, &r.Kind, &r.Purpose,
-		&r.Motive, &r.Text, &r.State, &r.DecidedBy, &decided)
-	r.At, r.DecidedAt = fromMicros(at), fromMicros(decided)
-	return r, err
-}
-
-// ReviewsOfOrganisation are the oldest 200 pending reviews of an organisation.
-func (db *DB) ReviewsOfOrganisation(ctx context.Context, o ecluse.OrganisationID) ([]directory.Review, error) {
-	return list(ctx, db, reviewsOfOrganisation, scanReview, int64(o))
-}
-
-// ReviewsOfController are the oldest 200 pending reviews of tier 3 and of emergencies.
-func (db *DB) ReviewsOfController(ctx context.Context, c ecluse.ControllerID) ([]directory.Review, error) {
-	return list(ctx, db, reviewsOfController, scanReview, int64(c))
-}
-
-// Review is one review: directory.ErrNotFound.
-func (db *DB) Review(ctx context.Context, id ecluse.ReviewID) (directory.Review, error) {
-	return one(ctx, db, readReview, scanReview, directory.ErrNotFound, int64(id))
-}
-
-// PendingReviews counts an account's tier-3 disclosures that wait for a review.
-func (db *DB) PendingReviews(ctx context.Context, a ecluse.AccountID, r ecluse.RegisterID) (int, error) {
-	var n int
-	return n, db.row(ctx, countReviews, []any{int64(a), int64(r)}, &n)
 }
 
 func scanInvitation(s scanner) (directory.Invitation, error) {
@@ -475,19 +438,21 @@ func (t *Tx) InsertLinks(ctx context.Context, links []directory.Link) error {
 	}
 	args := make([]any, 0, 13*len(links))
 	for _, l := range links {
-		args = append(args, int64(l.ID), int64(l.Register), int64(l.Person), int64(l.Account), int64(l.Site), int64(l.Organisation), l.Kind,
-			int64(l.MadeBy), micros(l.MadeAt), int64(l.Entry), micros(l.Starts), micros(l.Ends), l.MAC)
+		args = append(args, linkRow(l)...)
 	}
 	return t.bulkExec(ctx, insertLinks, len(links), args)
+}
+
+// linkRow is a link as the arguments of linkColumns.
+func linkRow(l directory.Link) []any {
+	return []any{
+		int64(l.ID), int64(l.Register), int64(l.Person), int64(l.Account), int64(l.Site), int64(l.Organisation), l.Kind,
+		int64(l.MadeBy), micros(l.MadeAt), int64(l.Entry), micros(l.Starts), micros(l.Ends), l.MAC,
+	}
 }
 
 // LinksMade counts the links from one maker to one receiver since an instant.
 func (t *Tx) LinksMade(ctx context.Context, by, receiver ecluse.AccountID, since time.Time) (int, error) {
 	var n int
 	return n, t.row(ctx, linksMade, []any{int64(by), int64(receiver), micros(since)}, &n)
-}
-
-// DecideReview moves a pending review on: directory.ErrDecided otherwise.
-func (t *Tx) DecideReview(ctx context.Context, id ecluse.ReviewID, by ecluse.AccountID, state string, at time.Time) error {
-	return decided(t.execOne(ctx, decideReview, int64(id), int64(by), micros(at), state))
 }
