@@ -7,18 +7,20 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/notice"
 )
 
 // accountRows are the rows that a change writes, gathered to be written many at once.
 type accountRows struct {
 	accounts    rowSet[ecluse.AccountID, Account]
-	grants      rowSet[grantKey, Grant]
+	grants      rowSet[rightKey, Grant]
 	bindings    []Binding
 	invitations []Invitation
+	told        []notice.Notice // whom an invitation is for
 	woken       []Account
 }
 
-type grantKey struct {
+type rightKey struct {
 	account   ecluse.AccountID
 	agreement ecluse.AgreementID
 	role      ecluse.Role
@@ -46,7 +48,7 @@ func (s *rowSet[K, V]) put(k K, v V) {
 func (r *accountRows) add(d *Directory, a Account, grants []Grant, at time.Time) {
 	r.accounts.put(a.ID, a)
 	for _, g := range grants {
-		r.grants.put(grantKey{g.Account, g.Agreement, g.Role}, g)
+		r.grants.put(rightKey{g.Account, g.Agreement, g.Role}, g)
 	}
 	if a.Sub != "" {
 		r.bindings = append(r.bindings, d.binding(a, at))
@@ -71,7 +73,10 @@ func (r *accountRows) write(ctx context.Context, tx Tx) error {
 			return err
 		}
 	}
-	return tx.InsertInvitations(ctx, r.invitations...)
+	if err := tx.InsertInvitations(ctx, r.invitations...); err != nil {
+		return err
+	}
+	return tx.InsertNotices(ctx, r.told)
 }
 
 func (w *writer) accounts(ctx context.Context) error {
@@ -117,6 +122,7 @@ func (w *writer) account(ctx context.Context, c AccountChange) error {
 		w.rows.add(w.directory, a, changed, w.at)
 		if fresh && a.State == Invited || c.Relink {
 			w.rows.invitations = append(w.rows.invitations, w.directory.invitation(a, w.at))
+			w.rows.told = append(w.rows.told, invitationNotice(a))
 		}
 		return nil
 	})

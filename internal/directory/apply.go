@@ -13,6 +13,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/ledger"
+	"ecluse/internal/notice"
 )
 
 // Tx is what a directory change needs of its transaction. *store.Tx implements it.
@@ -32,6 +33,7 @@ type Tx interface {
 	InsertLinks(ctx context.Context, links []Link) error
 	LinkTx
 	InvitationTx
+	notice.Tx
 }
 
 // applied is an approved change with who asked and who approved.

@@ -254,8 +254,10 @@ func (d *Directory) party(ctx context.Context, id ecluse.AccountID, session eclu
 		Account: id, Identity: line[0].identity(), Organisation: line[0].Organisation, Session: session, Device: device,
 		Contained: line[0].State == Suspended,
 	}
-	for _, a := range line[1:] {
-		p.Lineage = append(p.Lineage, policy.Ancestor{Account: a.ID, Identity: a.identity(), Contained: a.State == Suspended})
+	old := false
+	for i, a := range line[1:] {
+		old = old || !d.now().Before(line[i].Created.Add(policy.KinFades)) // line[i] is whom a asked for
+		p.Lineage = append(p.Lineage, policy.Ancestor{Account: a.ID, Identity: a.identity(), Contained: a.State == Suspended, Old: old})
 	}
 	return p, nil
 }

@@ -167,6 +167,7 @@ type Rows interface {
 	ActiveAccounts(ctx context.Context, o ecluse.OrganisationID, since time.Time) (int, error)
 	Caseload(ctx context.Context, a Account, at time.Time) (map[ecluse.RegisterID]int, error)
 	ApprovalRows
+	TeamRows
 	ReviewRows
 	RaiseRows
 	ObservationRows

@@ -46,6 +46,7 @@ type AccountRequest struct {
 	Ends         time.Time // zero = AccountLife from now
 	Reason       string
 	Relink       bool
+	Program      string // identifier of a program (client_id): its account, which nobody is invited to
 }
 
 // AccountSummary is what the approver is shown of a request for one account, beside the diff.
@@ -93,6 +94,9 @@ func (d *Directory) accountQuestion(ctx context.Context, s Standing, r AccountRe
 		Email: strings.ToLower(r.Email), GivenName: r.GivenName, UsualName: r.UsualName, Organisation: r.Organisation, Site: r.Site, Roles: r.Roles,
 		Agreements: have.agreementsFor(r, place, d.now()), Ends: r.Ends, State: Active, Relink: r.Relink, StandIn: standIn,
 	}}}
+	if r.Program != "" {
+		change.Accounts[0].IDP, change.Accounts[0].Sub = ClientIDP, r.Program
+	}
 	summary, err := d.plan(ctx, change)
 	if err != nil {
 		return question{}, err
@@ -116,7 +120,9 @@ func mayAskFor(s Standing, have snapshot, r AccountRequest, place Organisation) 
 		return ErrRole
 	case known && there.ID == s.Account.ID:
 		return ErrDualControl
-	case known && (there.Kind == KindClient || there.State == Suspended || !staff && there.Organisation == 0), r.Relink && !known:
+	case known && there.Sub != r.Program && (there.Kind == KindClient || r.Program != ""):
+		return ErrTaken
+	case known && (there.State == Suspended || !staff && there.Organisation == 0), r.Relink && !known:
 		return ErrTaken
 	}
 	return nil
@@ -219,7 +225,7 @@ func (r *decision) accountChange() (applied, error) {
 
 // tellDecided tells whoever asked that it was approved.
 func (d *Directory) tellDecided(ctx context.Context, tx ledger.Tx, r *decision) error {
-	return tx.(notice.Tx).InsertNotices(ctx, []notice.Notice{{
+	return tx.(Tx).InsertNotices(ctx, []notice.Notice{{
 		Kind: notice.AccountDecided, Controller: r.Controller, Organisation: r.Organisation, To: r.RequestedBy, By: r.approver, Subject: int64(r.ID),
 	}})
 }

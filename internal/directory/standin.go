@@ -100,7 +100,7 @@ func (d *Directory) standingIn(ctx context.Context, r *decision) (ledger.Effect,
 	}
 	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
 		_, err := d.insert(ctx, tx, e, confirm)
-		return errors.Join(err, write(ctx, tx, e), tx.(notice.Tx).InsertNotices(ctx, []notice.Notice{{
+		return errors.Join(err, write(ctx, tx, e), tx.(Tx).InsertNotices(ctx, []notice.Notice{{
 			Kind: notice.StandinOpened, Controller: r.Controller, Organisation: r.Organisation, To: r.RequestedBy, By: r.approver, Subject: int64(r.ID),
 		}}))
 	}, nil

@@ -2,12 +2,17 @@ package policy
 
 import (
 	"slices"
+	"time"
 
 	"ecluse"
 )
 
 // MaxApprovals is how many requests one account approves in 24 h: what is looked at, not clicked through.
 const MaxApprovals = 20
+
+// KinFades is how long colleagues stay related by who asked for whose account: an account manager asks for
+// everybody's.
+const KinFades = 30 * 24 * time.Hour
 
 // MinOfficers is how many access officers, by identity, must have signed in before anything is approved.
 const MinOfficers = 2
@@ -30,6 +35,7 @@ type Ancestor struct {
 	Account   ecluse.AccountID
 	Identity  string
 	Contained bool
+	Old       bool // the account asked for is older than KinFades: between colleagues that counts no more
 }
 
 // ApprovalFacts is everything that deciding a request rests on, beside the roles that its kind asks for.
@@ -70,10 +76,11 @@ func DecideApproval(f ApprovalFacts) (reasons []ecluse.Reason) {
 	return reasons
 }
 
-// samePerson: one account, or one identity under two accounts.
+// samePerson: one account, or one identity under two accounts. What nobody in particular asked for, a
+// command, nobody approves before somebody takes it up; it can be refused.
 func (f *ApprovalFacts) samePerson() bool {
 	r, a := &f.Requester, &f.Approver
-	return r.Account == 0 || r.Account == a.Account || r.Identity != "" && r.Identity == a.Identity
+	return r.Account == 0 && f.Approves || r.Account != 0 && r.Account == a.Account || r.Identity != "" && r.Identity == a.Identity
 }
 
 // sameDesk: one session, or one browser. Whoever decides at no browser decides nothing that was asked at
@@ -83,17 +90,18 @@ func (f *ApprovalFacts) sameDesk() bool {
 	return r.Session != 0 && r.Session == a.Session || r.Device != "" && (a.Device == "" || a.Device == r.Device)
 }
 
-// related: one is in the lineage of the other, or one account asked for both.
+// related: one is in the lineage of the other, or one account asked for both. Between colleagues, whom one
+// account manager may all have asked for, only a young lineage counts.
 func (f *ApprovalFacts) related() bool {
 	r, a := &f.Requester, &f.Approver
-	siblings := len(r.Lineage) > 0 && len(a.Lineage) > 0 && r.Lineage[0].Account == a.Lineage[0].Account
-	return siblings || r.descends(a) || a.descends(r)
+	siblings := !f.Within && len(r.Lineage) > 0 && len(a.Lineage) > 0 && r.Lineage[0].Account == a.Lineage[0].Account
+	return siblings || r.descends(a, !f.Within) || a.descends(r, !f.Within)
 }
 
-// descends reports whether another is among those who asked for the account.
-func (p *Party) descends(o *Party) bool {
+// descends reports whether another is among those who asked for the account, if old long ago.
+func (p *Party) descends(o *Party, old bool) bool {
 	return slices.ContainsFunc(p.Lineage, func(a Ancestor) bool {
-		return a.Account == o.Account || a.Identity != "" && a.Identity == o.Identity
+		return (old || !a.Old) && (a.Account == o.Account || a.Identity != "" && a.Identity == o.Identity)
 	})
 }
 

@@ -157,6 +157,7 @@ CREATE TABLE approvals (
     CHECK (decided_by = 0 OR requested_by <> decided_by)
 );
 CREATE INDEX approvals_state ON approvals (state, controller_id, id);
+CREATE INDEX approvals_asked ON approvals (requested_by, requested_at) WHERE requested_by <> 0;
 CREATE INDEX approvals_decided ON approvals (decided_by, decided_at) WHERE decided_by <> 0;
 
 CREATE TABLE raises (                      -- soft limits (new persons in 24 h) doubled for a day
