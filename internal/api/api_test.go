@@ -101,6 +101,8 @@ type rooms struct {
 	t *testing.T
 
 	session     error
+	assured     bool // the session's sign-in is accepted
+	strong      bool
 	standing    directory.Standing
 	disclosed   gate.Outcome
 	searched    gate.SearchOutcome
@@ -153,7 +155,7 @@ func (r *rooms) api() *API {
 }
 
 func (r *rooms) FromRequest(*http.Request) (signin.Caller, error) {
-	return signin.Caller{Account: 5, Session: 6}, r.session
+	return signin.Caller{Account: 5, Session: 6, Assured: r.assured, Strong: r.strong}, r.session
 }
 
 func (r *rooms) Holds(*http.Request) bool { return r.cookie }

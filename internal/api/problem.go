@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
 	"ecluse"
+	"ecluse/internal/directory"
 	"ecluse/internal/gate"
 	"ecluse/internal/host"
 	"ecluse/internal/ledger"
@@ -27,6 +29,7 @@ type problem struct {
 	Pointer   string   `json:"pointer,omitzero"`   // RFC 6901, to the member of the request
 	Reasons   []reason `json:"reasons,omitempty"`  // of a refusal
 	Receipt   string   `json:"receipt,omitzero"`   // of a refusal's entry
+	Address   string   `json:"address,omitzero"`   // where the person goes, in the browser of the session, to lift a reason
 	Reference string   `json:"reference,omitzero"` // of the log line of an internal error
 }
 
@@ -57,6 +60,8 @@ func (a *API) explain(c *call, err error) *problem {
 		return &problem{Status: http.StatusUnauthorized, Code: "session.locked", Detail: "Nobody used the session for a while: sign in again."}
 	case errors.Is(err, signin.ErrExpired), errors.Is(err, signin.ErrRevoked):
 		return a.refused(c, http.StatusUnauthorized, []ecluse.Reason{ecluse.ReasonSessionExpired}, "")
+	case errors.Is(err, directory.ErrWeak):
+		return a.refused(c, http.StatusForbidden, []ecluse.Reason{ecluse.ReasonAssuranceTooLow}, "")
 	case errors.Is(err, gate.ErrHandle):
 		return a.refused(c, http.StatusGone, []ecluse.Reason{ecluse.ReasonHandleExpired}, "")
 	case errors.Is(err, gate.ErrUnknownField):
@@ -96,8 +101,15 @@ func (a *API) refused(c *call, status int, reasons []ecluse.Reason, receipt stri
 		reasons = []ecluse.Reason{ecluse.ReasonPersonUnavailable}
 	}
 	words := a.words(c, reasons)
-	return &problem{Status: status, Code: string(reasons[0]), Detail: words[0].Message, Reasons: words, Receipt: receipt}
+	p := &problem{Status: status, Code: string(reasons[0]), Detail: words[0].Message, Reasons: words, Receipt: receipt}
+	if slices.Contains(reasons, ecluse.ReasonAssuranceTooLow) && c.caller.Assured && !c.caller.Strong {
+		p.Address = secondFactor
+	}
+	return p
 }
+
+// secondFactor is the page that asks for an own factor.
+const secondFactor = "/second-factor"
 
 // words puts reasons into the reader's language.
 func (a *API) words(c *call, reasons []ecluse.Reason) []reason {

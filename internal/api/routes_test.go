@@ -489,3 +489,17 @@ func FuzzAnyBodyIsUnderstoodOrRefused(f *testing.F) {
 		}
 	})
 }
+
+func TestAWeakSessionIsToldWhereItBecomesStrong(t *testing.T) {
+	for _, c := range []struct {
+		assured, strong bool
+		want            string
+	}{{true, false, "/second-factor"}, {false, false, ""}, {true, true, ""}} {
+		r := newRooms(t)
+		r.assured, r.strong = c.assured, c.strong
+		r.disclosed = gate.Outcome{Receipt: receipt, Reasons: []ecluse.Reason{ecluse.ReasonAssuranceTooLow}}
+		if p := r.ask(disclosePath, `{"purpose":"emploi"}`).problem(t); p.Status != http.StatusForbidden || p.Code != "assurance.too_low" || p.Address != c.want {
+			t.Errorf("%+v: %+v", c, p)
+		}
+	}
+}
