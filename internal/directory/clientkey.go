@@ -360,7 +360,7 @@ func (d *Directory) Program(ctx context.Context, clientID string) (Account, []Cl
 	if !known {
 		return Account{}, nil, nil
 	}
-	return a, slices.DeleteFunc(keys, func(k ClientKey) bool { return !k.Runs(d.now()) || !d.validKey(k) }), nil
+	return a, slices.DeleteFunc(keys, func(k ClientKey) bool { return !k.Runs(d.now()) || !a.since(k.Created) || !d.validKey(k) }), nil
 }
 
 // ClientKeyDiff is what the approver of a key is shown.

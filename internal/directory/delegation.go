@@ -62,7 +62,8 @@ func (d *Directory) Delegated(ctx context.Context, program, agent Standing, at t
 	if err != nil {
 		return false, fmt.Errorf("read a delegation: %w", err)
 	}
-	return mayDelegate(program, agent) && g.Runs(at) && d.validDelegation(g), nil
+	lives := program.Account.since(g.Created) && agent.Account.since(g.Created)
+	return mayDelegate(program, agent) && lives && g.Runs(at) && d.validDelegation(g), nil
 }
 
 func (d *Directory) validDelegation(g Delegation) bool {
@@ -143,7 +144,7 @@ func (d *Directory) Programs(ctx context.Context, by Actor) ([]DelegatedProgram,
 	for _, c := range clients {
 		p := DelegatedProgram{Account: c}
 		for _, g := range given {
-			if g.Client == c.ID && d.validDelegation(g) {
+			if g.Client == c.ID && c.since(g.Created) && s.Account.since(g.Created) && d.validDelegation(g) {
 				p.Delegation = g
 			}
 		}

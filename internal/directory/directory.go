@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,8 +102,8 @@ type Account struct {
 	ActiveMAC    []byte
 }
 
-// Name is how the account's owner is shown.
-func (a Account) Name() string { return a.GivenName + " " + a.UsualName }
+// Name is how the account's owner is shown; a program has a usual name only.
+func (a Account) Name() string { return strings.TrimSpace(a.GivenName + " " + a.UsualName) }
 
 // Grant gives an account a role, for agents under one agreement.
 type Grant struct {
@@ -171,6 +172,7 @@ type Rows interface {
 	ReviewRows
 	RaiseRows
 	ObservationRows
+	ContainmentRows
 	StandingRows
 	FactorRows
 	ClientRows

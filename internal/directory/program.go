@@ -1,10 +1,13 @@
 package directory
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+	"time"
 
 	"ecluse"
 )
@@ -18,6 +21,13 @@ var ErrProgram = errors.New("a program is of an organisation, holds the role age
 
 var clientID = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,62}[a-z0-9]$`)
 
+// since reports whether something came into being during the present life of an account: what an ended
+// one had does not come back with the next one of its identifier.
+func (a Account) since(made time.Time) bool { return !made.Before(a.Starts) }
+
+// NewClientID is an identifier for a new program.
+func NewClientID() string { return "c-" + strings.ToLower(rand.Text()[:16]) }
+
 // checkProgram: programs ask for, decide and manage nothing, whoever asks for that in whatever way.
 func checkProgram(a Account, c AccountChange) error {
 	if a.Kind != KindClient {
@@ -27,7 +37,7 @@ func checkProgram(a Account, c AccountChange) error {
 		return nil
 	}
 	alone := slices.Equal(c.Roles, []ecluse.Role{ecluse.RoleAgent}) && len(c.Agreements) > 0
-	if a.Organisation == 0 || !alone || a.IDP != ClientIDP || !clientID.MatchString(a.Sub) {
+	if a.Organisation == 0 || !alone || c.Relink || c.StandIn || a.IDP != ClientIDP || !clientID.MatchString(a.Sub) {
 		return fmt.Errorf("account %d: %w", a.ID, ErrProgram)
 	}
 	return nil

@@ -9,6 +9,7 @@
 //	accounts       email, given_name, usual_name, organisation, site, roles, agreements, idp, sub, ends, state
 //	links          person, register, account, site, kind, starts, ends
 //
+// An account whose idp is "client" is a program's: its sub is the identifier (client_id), its role agent.
 // Lists inside a cell are separated by spaces; dates are yyyy-mm-dd or dd/mm/yyyy, and end at the
 // beginning of the day; an empty state is "active".
 package roster
@@ -276,8 +277,11 @@ func (r *reader) agreement(w row) {
 
 func (r *reader) account(w row) {
 	a := directory.AccountChange{
-		GivenName: w.need("given_name"), UsualName: w.need("usual_name"), Organisation: w.get("organisation"), Site: w.get("site"),
+		GivenName: w.get("given_name"), UsualName: w.need("usual_name"), Organisation: w.get("organisation"), Site: w.get("site"),
 		Agreements: strings.Fields(w.get("agreements")), IDP: w.get("idp"), Sub: w.get("sub"), Ends: w.date("ends", false), State: w.state(),
+	}
+	if a.IDP != directory.ClientIDP { // a program has one name
+		w.need("given_name")
 	}
 	email, code := intake.Email(w.need("email"))
 	if code != "" {
