@@ -19,7 +19,7 @@ import (
 const ownPersons = 1000
 
 // Search finds the person in front of the caller: tolerantly among the caller's own persons, for
-// nothing; elsewhere exactly, at the cost of one search, and only if it is the single match within the
+// nothing (but see candidates); elsewhere exactly, at the cost of one search, and only if it is the single match within the
 // mandate. What was typed is not kept.
 //
 // Nothing can be enumerated: exhausted searches are refused before anybody is looked up, and nobody,
@@ -211,8 +211,8 @@ func (g *Gate) covered(ctx context.Context, s *search, ids []ecluse.PersonID) (m
 }
 
 // candidates are the entries of a search: one for each person shown, or one for a search that shows
-// nobody. A search beyond the caller's own persons costs one; where being in the register tells
-// something in itself, a person found there counts as opened.
+// nobody. A search beyond the caller's own persons costs one. Where being in the register tells something
+// in itself, whoever is found counts as opened, the caller's own persons too: those count in total.
 func (s *search) candidates() []ledger.Candidate {
 	base := s.asker.candidate(ledger.KindSearch, s.Caller, s.register, s.Channel)
 	base.Purpose, base.Decision, base.Detail.Hits = known(s.register, s.Purpose), ledger.Allow, len(s.hits)
@@ -224,8 +224,8 @@ func (s *search) candidates() []ledger.Candidate {
 		return []ledger.Candidate{base}
 	}
 	var list []ledger.Candidate
-	opened := s.charged && s.register.Schema.MembershipSensitive
-	if opened {
+	opened := s.register.Schema.MembershipSensitive
+	if opened && s.charged {
 		list = append(list, base)
 	}
 	for _, h := range s.hits {
