@@ -35,6 +35,7 @@ func (s *Site) doorways() []doorway {
 		{"approvals", "/approvals", s.waitingApprovals},
 		{"reviews", "/reviews", s.waitingReviews},
 		{"raises", "/raises", nil},
+		{"recovery", "/recovery", nil},
 	}
 }
 
