@@ -70,7 +70,8 @@ type ApprovalRows interface {
 }
 
 // RefusedError says why somebody may not decide a request. errors.Is finds ErrDualControl in it, or, where
-// that is the only reason, ErrWeak (assurance.too_low) or ErrOfficers (dual_control.officers).
+// that is the only reason, ErrWeak (assurance.too_low), ErrOfficers (dual_control.officers) or
+// ErrSecondOfficer (containment.second_officer).
 type RefusedError struct{ Reasons []ecluse.Reason }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("this may not be decided: %v", e.Reasons) }
@@ -84,6 +85,8 @@ func (e *RefusedError) Is(target error) bool {
 			alone = ErrWeak
 		case ecluse.ReasonDualOfficers:
 			alone = ErrOfficers
+		case ecluse.ReasonContainmentSecond:
+			alone = ErrSecondOfficer
 		}
 	}
 	return target == alone
@@ -108,7 +111,7 @@ func (d *Directory) Approvals(ctx context.Context, by Actor) ([]Approval, error)
 	if err != nil {
 		return nil, err
 	}
-	if !s.Has(ecluse.RoleAccessOfficer) {
+	if !s.Has(ecluse.RoleAccessOfficer) && !s.Has(ecluse.RoleSecurityOfficer) {
 		return nil, ErrNotFound
 	}
 	all, err := d.rows.Approvals(ctx, s.Controller.ID, "pending")
@@ -235,7 +238,7 @@ func (d *Directory) approvalFacts(ctx context.Context, s Standing, by Actor, a A
 	if f.Approver, err = d.party(ctx, by.Account, by.Session, by.Device); err != nil {
 		return f, err
 	}
-	if f.Officers, err = d.boundOfficers(ctx, s.Controller.ID); err != nil {
+	if f.Officers, err = d.boundOfficers(ctx, s.Controller.ID, k.counted()...); err != nil {
 		return f, err
 	}
 	if f.Approved24h, err = d.rows.Approved(ctx, by.Account, d.now().Add(-24*time.Hour)); err != nil {
@@ -279,22 +282,18 @@ func (d *Directory) noteRefused(ctx context.Context, by Actor, id ecluse.Approva
 	return err
 }
 
-// boundOfficers counts the access officers that have signed in, by identity.
-func (d *Directory) boundOfficers(ctx context.Context, c ecluse.ControllerID) (int, error) {
-	accounts, grants, err := d.rows.Holders(ctx, c, ecluse.RoleAccessOfficer)
-	if err != nil {
-		return 0, fmt.Errorf("read the access officers: %w", err)
-	}
-	granted := map[ecluse.AccountID]bool{}
-	for _, g := range grants {
-		if g.Role == ecluse.RoleAccessOfficer && g.runs(d.now()) && d.valid(grantDomain, int64(g.Account), g.MAC, g.canonical()) {
-			granted[g.Account] = true
-		}
-	}
+// boundOfficers counts the holders of roles that have signed in, by identity.
+func (d *Directory) boundOfficers(ctx context.Context, c ecluse.ControllerID, roles ...ecluse.Role) (int, error) {
 	identities := map[string]bool{}
-	for _, a := range accounts {
-		if granted[a.ID] && a.Acts(d.now()) && a.Sub != "" && !a.ActiveAt.IsZero() && d.checkAccount(a) == nil {
-			identities[a.identity()] = true
+	for _, role := range roles {
+		officers, err := d.Officers(ctx, c, role)
+		if err != nil {
+			return 0, err
+		}
+		for _, a := range officers {
+			if !a.ActiveAt.IsZero() {
+				identities[a.identity()] = true
+			}
 		}
 	}
 	return len(identities), nil

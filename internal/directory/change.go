@@ -99,6 +99,8 @@ type Summary struct {
 	Factor *FactorSummary `json:"factor,omitempty"`
 	// ClientKey is what a request of KindClientKey asks for; nil for every other kind.
 	ClientKey *ClientKeyChange `json:"client_key,omitempty"`
+	// Containment is what a request of KindContain or KindUncontain is about; nil for every other kind.
+	Containment *ContainmentSummary `json:"containment,omitempty"`
 }
 
 // Line is one row of a diff. Pages put its codes into words; Text does not.

@@ -34,6 +34,7 @@ type kind struct {
 	asks    func(Standing) bool
 	decides func(Standing, Approval) bool
 	within  bool          // a colleague of the requester decides
+	counts  []ecluse.Role // two holders of these must have signed in; nil = access officers
 	waits   time.Duration // for a decision; 0 = ApprovalLife
 	// effect reads the body and answers what takes place in the transaction of the approval. It may leave
 	// what follows the commit in the decision.
@@ -68,10 +69,21 @@ func kindOf(name string) (kind, bool) {
 
 		KindClientKey: {asks: asksForKeys, decides: bodyOfficer, effect: (*Directory).keying},
 
+		KindContain:   {asks: guards, decides: guardsToo, counts: guardians, waits: ContainmentWaits, effect: (*Directory).containingTwo},
+		KindUncontain: {asks: guards, decides: guardsToo, counts: guardians, effect: (*Directory).uncontaining},
+
 		KindFactor:   {asks: nobody, decides: confirms, within: true, effect: (*Directory).confirming},
 		KindRecovery: {asks: recoverer, decides: recovers, effect: (*Directory).confirming},
 	}[name]
 	return k, ok
+}
+
+// counted are the roles two of whose holders must have signed in before the kind is decided.
+func (k kind) counted() []ecluse.Role {
+	if k.counts == nil {
+		return []ecluse.Role{ecluse.RoleAccessOfficer}
+	}
+	return k.counts
 }
 
 // bodyStaff: an access officer or administrator of the body itself.

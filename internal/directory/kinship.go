@@ -26,9 +26,10 @@ type Kin struct {
 
 // Given is what accounts gave to others beside accounts: rights, links, raised limits.
 type Given struct {
-	Grants []Grant // that they asked for or approved
-	Links  []Link  // that they made
-	Raises []Raise // that they made
+	Grants []Grant     // that they asked for or approved
+	Links  []Link      // that they made
+	Raises []Raise     // that they made
+	Keys   []ClientKey // of programs, that they asked for or approved
 }
 
 // Lineage says who made whom: an account, everybody who asked for it or approved it, for them, and so on,
@@ -158,15 +159,10 @@ func (d *Directory) given(ctx context.Context, from LineageRows, by []ecluse.Acc
 	if err != nil {
 		return g, fmt.Errorf("read what %d accounts gave: %w", len(by), err)
 	}
-	type key struct {
-		account   ecluse.AccountID
-		agreement ecluse.AgreementID
-		role      ecluse.Role
-	}
-	once := map[key]Grant{}
+	once := map[givenRight]Grant{}
 	for _, r := range g.Grants {
 		if d.valid(grantDomain, int64(r.Account), r.MAC, r.canonical()) {
-			once[key{r.Account, r.Agreement, r.Role}] = r
+			once[r.key()] = r
 		}
 	}
 	g.Grants = slices.SortedFunc(maps.Values(once), func(a, b Grant) int {

@@ -64,6 +64,8 @@ var Tables = []*Table{
 	table("approvals", "id", `id controller_id kind:t organisation_id subject_id body:t summary:t requested_by requester:t requested_at
 		decided_by decided_at state:t expires session_id device:t network:t mac:b`),
 	table("raises", "id", "id account_id register_id made_by reason:t starts ends entry mac:b"),
+	table("containments", "id", `id controller_id account_id tree:o since reason:b made_by approved_by requester:t at body:t entry undone_at
+		undone_by undo_approved undo_entry mac:b`),
 	table("observations", "register_id, controller_id", "register_id controller_id requested_by approved_by starts ends entry mac:b"),
 	table("sessions", "id", `id account_id secret_hash:b provider:t acr:t id_token:b device:t browser:t network:t invited:o created stepped_at
 		factor_at factor:t challenge:b client_id idle_ends ends revoked_at`),

@@ -29,6 +29,9 @@ var (
 	raisesBy = defineBulk("raises made by accounts", `SELECT `+prefixed("r", raiseColumns)+` FROM (VALUES %s) v
 		JOIN raises r ON r.made_by = v.column1 AND r.starts >= $1 ORDER BY r.id LIMIT $2`, "(CAST(? AS BIGINT))", 2)
 
+	keysBy = defineBulk("client keys requested or approved by accounts", `SELECT `+prefixed("k", clientKeyColumns)+` FROM (VALUES %s) v
+		JOIN client_keys k ON (k.requested_by = v.column1 OR k.approved_by = v.column1) AND k.granted >= $1 LIMIT $2`, "(CAST(? AS BIGINT))", 2)
+
 	putMemberships = defineBulk("put memberships", `INSERT INTO memberships (organisation_id, account_id) VALUES %s
 		ON CONFLICT (organisation_id, account_id) DO NOTHING`, "(?,?)", 0)
 )
@@ -94,7 +97,11 @@ func givenBy(ctx context.Context, from reading, e engine, by []ecluse.AccountID,
 		if err != nil {
 			return g, err
 		}
-		g.Grants, g.Links, g.Raises = append(g.Grants, grants...), append(g.Links, links...), append(g.Raises, raises...)
+		keys, err := list(ctx, from, keysBy.of(e, len(some)), scanClientKey, args...)
+		if err != nil {
+			return g, err
+		}
+		g.Grants, g.Links, g.Raises, g.Keys = append(g.Grants, grants...), append(g.Links, links...), append(g.Raises, raises...), append(g.Keys, keys...)
 	}
 	return g, nil
 }

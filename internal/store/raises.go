@@ -47,13 +47,15 @@ func (db *DB) Agents(ctx context.Context, o ecluse.OrganisationID, r ecluse.Regi
 
 // Observations are those of all registers, ended ones included.
 func (db *DB) Observations(ctx context.Context) ([]directory.Observation, error) {
-	return list(ctx, db, readObservations, func(s scanner) (directory.Observation, error) {
-		var o directory.Observation
-		var starts, ends int64
-		err := s.Scan(&o.Register, &o.Controller, &o.RequestedBy, &o.ApprovedBy, &starts, &ends, &o.Entry, &o.MAC)
-		o.Starts, o.Ends = fromMicros(starts), fromMicros(ends)
-		return o, err
-	})
+	return list(ctx, db, readObservations, scanObservation)
+}
+
+func scanObservation(s scanner) (directory.Observation, error) {
+	var o directory.Observation
+	var starts, ends int64
+	err := s.Scan(&o.Register, &o.Controller, &o.RequestedBy, &o.ApprovedBy, &starts, &ends, &o.Entry, &o.MAC)
+	o.Starts, o.Ends = fromMicros(starts), fromMicros(ends)
+	return o, err
 }
 
 // Raises are an account's raises that end after an instant, with those of this transaction.
