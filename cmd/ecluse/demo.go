@@ -114,6 +114,9 @@ func greet(s *surroundings, r demo.Ready, dir string, seconds float64) {
 			fmt.Fprintf(s.Out, "  %s\n", register)
 		}
 		fmt.Fprintf(s.Out, "    %-17s %-40s %s\n", i.Role, i.Login, i.Name)
+		if i.TOTPSecret != "" {
+			fmt.Fprintf(s.Out, "    %-17s key for an application of codes: %s\n", "", i.TOTPSecret)
+		}
 	}
 	fmt.Fprintf(s.Out, "\n  Persons to look for as the first agent of %s:\n", r.Samples[0].Register)
 	shown := map[string]bool{}

@@ -40,7 +40,10 @@ func (d *Demo) populate(ctx context.Context, p *generate.Population, o Options) 
 	if err != nil {
 		return err
 	}
-	return d.Node.Directory.Decide(ctx, directory.Actor{Account: officers[1], CLI: "demo", Assured: true, Strong: true}, approval.ID, true)
+	if err := d.Node.Directory.Decide(ctx, directory.Actor{Account: officers[1], CLI: "demo", Assured: true, Strong: true}, approval.ID, true); err != nil {
+		return err
+	}
+	return d.addCodes(ctx, p)
 }
 
 func (o Options) step(what string, done float64) {

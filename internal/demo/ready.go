@@ -59,7 +59,7 @@ func (d *Demo) Ready(baseURL string) Ready {
 		for _, a := range shown(p) {
 			r.Identities = append(r.Identities, Identity{
 				Preset: p.Register(), Register: p.Register(), Role: a.Role, Account: a.Login, Name: a.GivenName + " " + a.UsualName,
-				Organisation: a.Organisation, Site: a.Site, Login: a.Login, ACR: "eidas2",
+				Organisation: a.Organisation, Site: a.Site, Login: a.Login, ACR: "eidas2", TOTPSecret: d.CodeSecret(a),
 			})
 		}
 		r.Samples = append(r.Samples, samples(p)...)
