@@ -29,12 +29,15 @@ var Periods = struct {
 	Seen time.Duration
 	// Invitations: once used or lapsed.
 	Invitations time.Duration
+	// Notices: who was told of what, sent or not.
+	Notices time.Duration
 }{
 	Entries:        365 * 24 * time.Hour,
 	Justifications: 91 * 24 * time.Hour,
 	Network:        182 * 24 * time.Hour,
 	Seen:           budget.Remembered + 24*time.Hour,
 	Invitations:    30 * 24 * time.Hour,
+	Notices:        182 * 24 * time.Hour,
 }
 
 // ErrLeap: the clock is far after the newest entry; if it is wrong, retention would destroy too much.
@@ -106,7 +109,7 @@ func (n *Node) Retain(ctx context.Context, o RetentionOptions) (RetentionReport,
 func cutoffs(now time.Time) store.Cutoffs {
 	return store.Cutoffs{
 		Entries: now.Add(-Periods.Entries), Justifications: now.Add(-Periods.Justifications), Network: now.Add(-Periods.Network),
-		Seen: now.Add(-Periods.Seen), Invitations: now.Add(-Periods.Invitations),
+		Seen: now.Add(-Periods.Seen), Invitations: now.Add(-Periods.Invitations), Notices: now.Add(-Periods.Notices),
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 const day = 24 * time.Hour
 
-// live lets anne and bob work for some days, every tenth one.
+// live lets anne and bob work for some days, every tenth one; the manager only looks in.
 func live(t *testing.T, w *nodetest.World, days int) {
 	t.Helper()
 	for d := 0; d < days; d += 10 {
@@ -26,6 +26,7 @@ func live(t *testing.T, w *nodetest.World, days int) {
 		look(t, w, w.SignIn("anne"), 1+d%120)
 		look(t, w, w.SignIn("bob"), 41+d%30)
 		look(t, w, w.SignIn("bob"), 41)
+		w.SignIn("manager")
 	}
 }
 
@@ -78,7 +79,7 @@ func TestRetentionRemovesReferencesAndTheProofStillHolds(t *testing.T) {
 				t.Errorf("%s: %d removed, %d planned", kind, done.Removed[kind], rows)
 			}
 		}
-		for _, kind := range []string{store.PurgedEntries, store.PurgedSessions, store.PurgedNetwork, store.PurgedSeen, store.PurgedJustifications} {
+		for _, kind := range []string{store.PurgedEntries, store.PurgedSessions, store.PurgedNetwork, store.PurgedSeen, store.PurgedJustifications, store.PurgedNotices} {
 			if done.Removed[kind] == 0 {
 				t.Errorf("no %s removed: nothing is tested", kind)
 			}

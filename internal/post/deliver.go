@@ -102,6 +102,7 @@ func (p *Office) send(ctx context.Context, to directory.Account, address string,
 // after settles a mail that was tried.
 func (p *Office) after(ctx context.Context, a ecluse.AccountID, list []Delivery, claimed time.Time, tried error) error {
 	now := p.Now()
+	ctx = context.WithoutCancel(ctx) // what was sent is noted, whoever stops the node
 	switch {
 	case tried == nil:
 		return p.settle(ctx, a, list, claimed, Outcome{State: Sent, Sent: now, Mail: list[0].Notice.ID})

@@ -48,6 +48,9 @@ var (
 	pageInvitations = define("page through invitations", `SELECT secret_hash, ends, used_at FROM invitations WHERE secret_hash > $1
 		ORDER BY secret_hash LIMIT $2`)
 	purgeInvitation = define("purge invitation", `DELETE FROM invitations WHERE secret_hash = $1`)
+
+	pageNotices = define("page through notices", `SELECT id, at FROM notices WHERE id > $1 ORDER BY id LIMIT $2`)
+	purgeNotice = define("purge notice", `DELETE FROM notices WHERE id = $1`) // its deliveries go with it
 )
 
 // Cutoffs says what has become too old: everything before each instant. A zero instant keeps all.
@@ -57,6 +60,7 @@ type Cutoffs struct {
 	Network        time.Time // network, device and id_token of sessions begun before
 	Seen           time.Time // what accounts have seen and did not look at since
 	Invitations    time.Time // used or lapsed before
+	Notices        time.Time // who was told of what before
 }
 
 // The kinds of rows that Overdue counts and Purge removes; they are also the keys of the purge entry.
@@ -71,6 +75,7 @@ const (
 	PurgedRaises         = "raises"
 	PurgedApprovals      = "approvals"
 	PurgedInvitations    = "invitations"
+	PurgedNotices        = "notices"
 )
 
 // PurgeBounds are the first entry that still has references, and the first one not before an instant:
@@ -218,7 +223,7 @@ func (db *DB) removeAll(ctx context.Context, now time.Time, locked bool, rows []
 }
 
 func sweepables(c Cutoffs) []sweepable {
-	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepRaises(c), sweepApprovals(c), sweepInvitations(c)}
+	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepRaises(c), sweepApprovals(c), sweepInvitations(c), sweepNotices(c)}
 }
 
 func sweepReviews(c Cutoffs) sweepable {
@@ -309,6 +314,18 @@ func sweepInvitations(c Cutoffs) sweepable {
 		key[0] = append([]byte{}, hash...)
 		if ends < micros(c.Invitations) || used > 0 && used < micros(c.Invitations) {
 			return dead{PurgedInvitations, purgeInvitation, []any{key[0]}}, err
+		}
+		return dead{}, err
+	}}
+}
+
+func sweepNotices(c Cutoffs) sweepable {
+	return sweepable{page: pageNotices, key: []any{int64(0)}, read: func(rows *sql.Rows, key []any) (dead, error) {
+		var id, at int64
+		err := rows.Scan(&id, &at)
+		key[0] = id
+		if at < micros(c.Notices) {
+			return dead{PurgedNotices, purgeNotice, []any{id}}, err
 		}
 		return dead{}, err
 	}}

@@ -301,7 +301,7 @@ func (w *World) SignIn(name string) signin.Caller {
 	at := w.Clock.Now()
 	id, err := w.Store.SaveSession(w.t.Context(), signin.Session{
 		Account: a.ID, Hash: []byte(rand.Text()), Provider: "test", ACR: "eidas2", Created: at, SteppedAt: at,
-		IdleEnds: at.Add(15 * time.Minute), Ends: at.Add(12 * time.Hour), IDToken: []byte{},
+		IdleEnds: at.Add(15 * time.Minute), Ends: at.Add(12 * time.Hour), IDToken: []byte{}, Network: "192.0.2.0/24",
 		Activity: w.Directory.Activity(a.ID, at),
 	}, 0)
 	if err != nil {
