@@ -29,6 +29,7 @@ type stock struct {
 	raises        map[ecluse.AccountID][]Raise
 	observations  []Observation
 	members       map[ecluse.OrganisationID]int // accounts that act or are invited
+	sites         map[ecluse.OrganisationID][]ecluse.OrganisationID
 }
 
 // Outlook is a standing with what may come of it.
@@ -37,6 +38,8 @@ type Outlook struct {
 	// Asks are the mandates that accounts can have for which this one may ask: those of an account
 	// manager's organisation.
 	Asks []policy.Mandate
+	// Sites are those of its organisation.
+	Sites []ecluse.OrganisationID
 }
 
 // Standings are the standings of every account of a body that acts or is invited, by number, read in one
@@ -51,9 +54,11 @@ func (d *Directory) Standings(ctx context.Context, c ecluse.ControllerID) ([]Out
 	}
 	all := make([]Outlook, 0, len(k.accounts))
 	for id, a := range k.accounts {
-		if k.livesOn(a) && d.checkAccount(a) == nil {
-			s := d.standingFrom(k, a, k.grants[id])
-			all = append(all, Outlook{s, d.asks(k, s)})
+		if d.checkAccount(a) != nil {
+			continue
+		}
+		if s := d.standingFrom(k, a, k.grants[id]); s.livesOn(k.at) {
+			all = append(all, Outlook{s, d.asks(k, s), k.sites[a.Organisation]})
 		}
 	}
 	slices.SortFunc(all, func(a, b Outlook) int { return cmp.Compare(a.Account.ID, b.Account.ID) })
@@ -69,8 +74,10 @@ func (d *Directory) Prospect(ctx context.Context, c ecluse.ControllerID, change 
 		return before, after, err
 	}
 	a, known := k.accountOf(change)
-	if known && d.checkAccount(a) == nil && k.livesOn(a) {
-		before = d.standingFrom(k, a, k.grants[a.ID])
+	if known && d.checkAccount(a) == nil {
+		if s := d.standingFrom(k, a, k.grants[a.ID]); s.livesOn(k.at) {
+			before = s
+		}
 	}
 	if a, err = k.changed(a, change); err != nil {
 		return before, after, err
@@ -93,6 +100,7 @@ func (d *Directory) stock(ctx context.Context, c ecluse.ControllerID) (*stock, e
 	k := &stock{
 		at: d.now(), organisations: map[ecluse.OrganisationID]Organisation{}, accounts: map[ecluse.AccountID]Account{}, grants: map[ecluse.AccountID][]Grant{},
 		agreements: map[ecluse.OrganisationID][]Agreement{}, raises: map[ecluse.AccountID][]Raise{}, members: map[ecluse.OrganisationID]int{},
+		sites: map[ecluse.OrganisationID][]ecluse.OrganisationID{},
 	}
 	var err error
 	if k.rev, err = d.rows.Rev(ctx); err != nil {
@@ -127,6 +135,9 @@ func (d *Directory) stockPlaces(ctx context.Context, k *stock) error {
 	}
 	for _, o := range organisations {
 		k.organisations[o.ID] = o
+		if o.Parent != 0 {
+			k.sites[o.Parent] = append(k.sites[o.Parent], o.ID)
+		}
 	}
 	agreements, err := d.rows.AllAgreements(ctx, k.controller.ID)
 	if err != nil {
@@ -160,8 +171,9 @@ func (d *Directory) stockAccounts(ctx context.Context, k *stock) error {
 }
 
 // livesOn: nothing but an act of others keeps the account from acting, at present or later.
-func (k *stock) livesOn(a Account) bool {
-	return (a.State == Active || a.State == Invited) && (a.Ends.IsZero() || k.at.Before(a.Ends))
+func (s Standing) livesOn(at time.Time) bool {
+	state := s.StateAt(at)
+	return state == Active || state == Invited
 }
 
 // standingFrom assembles what read reads for one account.
@@ -210,7 +222,10 @@ func (k *stock) changed(a Account, c AccountChange) (Account, error) {
 	if a.ID == 0 {
 		a = Account{Controller: k.controller.ID, Email: c.Email, Created: k.at, Starts: k.at}
 	}
-	a.State, a.Organisation, a.Site, a.Ends = Active, 0, 0, c.Ends
+	a.State, a.Organisation, a.Site, a.Ends, a.StandInEnds = Active, 0, 0, c.Ends, time.Time{}
+	if c.StandIn {
+		a.StandInEnds = k.at.Add(StandInLife)
+	}
 	for id, o := range k.organisations {
 		if o.Code == c.Organisation && o.Parent == 0 {
 			a.Organisation = id

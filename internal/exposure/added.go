@@ -56,19 +56,18 @@ func (x *Exposures) Added(ctx context.Context, c ecluse.ControllerID, changes ..
 // compare computes the bounds of an account before and after a change.
 func (x *Exposures) compare(ctx context.Context, g *ground, before, after directory.Standing) (had, has Account, err error) {
 	if before.Account.ID != 0 {
-		if err := x.count(ctx, g, []directory.Outlook{{Standing: before}}); err != nil {
+		if err = x.count(ctx, g, []directory.Outlook{{Standing: before}}); err != nil {
 			return had, has, err
 		}
 		had = g.account(directory.Outlook{Standing: before})
 	}
-	if after.Account.Site != before.Account.Site || after.Account.ID == 0 {
-		counts, err := x.rows.LinkedToSite(ctx, after.Account.Site, windowAt(g.at))
-		if err != nil {
-			return had, has, fmt.Errorf("count the persons linked to site %d: %w", after.Account.Site, err)
+	for _, w := range g.registers {
+		place := Place{after.Account.ID, w.ID}
+		if after.Account.Organisation != before.Account.Organisation { // nobody takes a caseload along
+			delete(g.caseload, place)
 		}
-		for _, w := range g.registers {
-			place := Place{after.Account.ID, w.ID}
-			g.site[place] = Linked{Place: place, Persons: counts[w.ID], Unknown: counts[w.ID], Idle: counts[w.ID]}
+		if n := g.sites[Site{after.Account.Site, w.ID}]; after.Account.Site != before.Account.Site || after.Account.ID == 0 {
+			g.site[place] = Linked{Place: place, Persons: n, Unknown: n, Idle: n}
 		}
 	}
 	has = g.account(directory.Outlook{Standing: after})

@@ -14,12 +14,13 @@ import (
 //   - A colleague makes links for the account, and for its whole site: they explain persons. Those to the
 //     account count in its caseload, which its total may follow.
 //   - A colleague raises its soft limit every day.
-//   - An account manager and a second person of the structure open a stand-in, again and again: it is
-//     shown whom its site follows, and whom the two make links for.
-//   - An account manager and an access officer open accounts under the agreements of the organisation, as
-//     many as they like in 30 days: whoever these cover.
-//   - Two of the body's own access officers, or one and an administrator, can approve any agreement:
-//     everybody in the registers of the body.
+//   - An account manager and a second person of the structure open replacements, as many in 30 days as
+//     there may be one after the other: they are shown whom their site follows, and whom the two make
+//     links for.
+//   - An account manager and an access officer open accounts under the agreements of the organisation, or
+//     bind one that is there to another identity: whoever these agreements cover.
+//   - An access officer or administrator, with another one or with an account manager, can have any
+//     agreement or account approved: everybody in the registers of the body.
 
 // linksMade are links that a colleague is taken to make for an account and for its site.
 type linksMade struct{ direct, site int }
@@ -39,32 +40,35 @@ func (g *ground) colluding(s directory.Standing, w ward) budget.Bound {
 	return budget.Bound30d(r)
 }
 
-// pair is the bound of an account and of all that it and another one can open together; alone is without
-// the latter.
-func (g *ground) pair(o directory.Outlook, alone budget.Bound) budget.Bound {
-	everything, asked, standIn := 0, 0, 0
-	window := windowAt(g.at)
+// pair is the bound of an account and of all that it and another one can open together; own is the
+// account's part of it.
+func (g *ground) pair(o directory.Outlook, own budget.Bound) budget.Bound {
+	everything, asked, standIns := 0, 0, 0
 	for _, w := range g.registers {
 		everything += w.everybody()
-		asked += w.covered(o.Asks, window)
-		if o.Account.Organisation != 0 && o.Account.Kind != directory.KindClient {
-			standIn += g.standIns(o.Standing, w)
-		}
+		asked += w.covered(o.Asks, windowAt(g.at))
+		standIns += g.standIns(o, w)
 	}
 	switch {
-	case o.Account.Organisation == 0 && (o.Has(ecluse.RoleAccessOfficer) || o.Has(ecluse.RoleAdmin)):
+	case o.Has(ecluse.RoleAccessOfficer), o.Has(ecluse.RoleAdmin):
 		return budget.Bound{Persons: everything, Term: budget.TermReachable}
 	case o.Has(ecluse.RoleAccountManager):
-		return budget.Bound{Persons: min(everything, alone.Persons+asked), Term: budget.TermReachable}
+		return budget.Bound{Persons: min(everything, own.Persons+asked), Term: budget.TermReachable}
 	}
-	return budget.Bound{Persons: min(everything, alone.Persons+standIn), Term: alone.Term}
+	return budget.Bound{Persons: min(everything, own.Persons+standIns), Term: own.Term}
 }
 
-// standIns bounds whom all stand-ins of 30 days are shown whom the account itself is not: those for whom
-// the two make links. Whom its site follows is familiar to the account already.
-func (g *ground) standIns(s directory.Standing, w ward) int {
+// standIns bounds whom the replacements of 30 days are shown whom the account is not: whom the sites of
+// its organisation follow, and whom the two make links for.
+func (g *ground) standIns(o directory.Outlook, w ward) (persons int) {
+	if !o.Has(ecluse.RoleAgent) || o.Account.StandIn() || o.Account.Kind == directory.KindClient {
+		return 0
+	}
 	window := windowAt(g.at)
-	limits := policy.LimitsWithin(s.Mandates, w.ID, window.From, window.To)
-	links := days * 2 * max(limits.Links24h, budget.Default().Links24h)
-	return min(w.covered(s.Mandates, window), links)
+	limits := policy.LimitsWithin(o.Mandates, w.ID, window.From, window.To)
+	for _, site := range o.Sites {
+		persons += g.sites[Site{site, w.ID}]
+	}
+	persons += days * 2 * max(limits.Links24h, budget.Default().Links24h)
+	return min(w.covered(o.Mandates, window), persons)
 }

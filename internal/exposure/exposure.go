@@ -41,8 +41,8 @@ type Rows interface {
 	Unsettled(ctx context.Context) ([]ecluse.RegisterID, error)
 	// Linked counts whom links that others made explain to accounts, and to everybody of their sites.
 	Linked(ctx context.Context, a Accounts, w Window) (own, site []Linked, err error)
-	// LinkedToSite counts whom links explain to everybody of a site.
-	LinkedToSite(ctx context.Context, site ecluse.OrganisationID, w Window) (map[ecluse.RegisterID]int, error)
+	// LinkedToSites counts whom links explain to everybody of a site.
+	LinkedToSites(ctx context.Context, w Window) (map[Site]int, error)
 	// KnownPersons counts whom accounts know, in all registers together.
 	KnownPersons(ctx context.Context, a Accounts, w Window) (map[ecluse.AccountID]int, error)
 	// KnownPersonsByRegister is KnownPersons register by register. It costs a look-up for each person known.
@@ -68,6 +68,12 @@ type Population struct {
 // Place is an account in a register.
 type Place struct {
 	Account  ecluse.AccountID
+	Register ecluse.RegisterID
+}
+
+// Site is a site in a register.
+type Site struct {
+	Site     ecluse.OrganisationID
 	Register ecluse.RegisterID
 }
 

@@ -18,7 +18,8 @@ type ground struct {
 	at        time.Time
 	registers []ward           // that the body answers for
 	caseload  map[Place]Linked // links of the accounts themselves
-	site      map[Place]Linked // of their sites
+	site      map[Place]Linked // of their sites, but for the accounts' own
+	sites     map[Site]int     // all links of sites
 	known     map[Place]int
 	followed  map[followed]int
 }
@@ -45,6 +46,9 @@ func (x *Exposures) ground(ctx context.Context, c directory.Controller) (*ground
 	populations, err := x.rows.Populations(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("count the persons of the registers: %w", err)
+	}
+	if g.sites, err = x.rows.LinkedToSites(ctx, windowAt(g.at)); err != nil {
+		return nil, fmt.Errorf("count the persons linked to sites: %w", err)
 	}
 	unsettled, err := x.rows.Unsettled(ctx)
 	if err != nil {
@@ -129,9 +133,11 @@ func (g *ground) reach(s directory.Standing, w ward, more linksMade) (r budget.R
 			return o.Register == w.ID && o.Ends.After(window.From)
 		}),
 	}
-	if s.Account.Kind == directory.KindClient { // it acts for agents of its organisation, whoever agrees
-		r.Explained, r.Idle = true, 0
-		r.Familiar = g.followed[followed{s.Account.Organisation, w.ID}]
+	switch {
+	case s.Account.Kind == directory.KindClient: // it acts for agents of its organisation, whoever agrees
+		r.Explained, r.Idle, r.Familiar = true, 0, g.followed[followed{s.Account.Organisation, w.ID}]
+	case s.Account.StandIn(): // whom it knows from before is of no use to it
+		r.Explained, r.Familiar = true, own.Persons+site.Persons+more.direct+more.site
 	}
 	return r, r.Limits != budget.Limits{}
 }

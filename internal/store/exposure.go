@@ -10,8 +10,8 @@ import (
 	"ecluse/internal/exposure"
 )
 
-// A link counts for exposure if somebody else made it and it is in force at some instant from $3 to $4.
-// Dead rows count too: they explain nothing, and make the bound larger, never smaller. $1 and $2 are the
+// A link counts for exposure if it entrusts (directory.Link), somebody else made it and it is in force at some
+// instant from $3 to $4. Dead rows count too: they explain nothing, and make the bound larger, never smaller. $1 and $2 are the
 // first and the last account, $5 since when a disclosure is remembered.
 const (
 	counting    = `l.starts <= $4 AND l.ends > $3`
@@ -26,16 +26,18 @@ var (
 	readUnsettled   = defineScan("read unsettled registers", `SELECT DISTINCT i.register_id FROM imports i WHERE i.state <> 'published'
 		AND i.id > (SELECT COALESCE(MAX(p.id), 0) FROM imports p WHERE p.register_id = i.register_id AND p.state = 'published')`)
 	countOwnLinks = define("count linked persons", `SELECT l.account_id, l.register_id, `+countLinked+`
-		FROM links l LEFT JOIN seen s ON s.account_id = l.account_id AND s.person_id = l.person_id
+		FROM links l JOIN accounts a ON a.id = l.account_id AND a.organisation_id = l.organisation_id AND a.starts <= l.made_at
+		LEFT JOIN seen s ON s.account_id = l.account_id AND s.person_id = l.person_id
 		WHERE l.account_id BETWEEN $1 AND $2 AND l.account_id <> 0 AND l.made_by <> l.account_id AND `+counting+`
 		GROUP BY l.account_id, l.register_id`)
 	countSiteLinks = defineScan("count persons linked to sites", `SELECT a.id, l.register_id, `+countLinked+`
 		FROM links l JOIN accounts a ON a.site_id = l.site_id LEFT JOIN seen s ON s.account_id = a.id AND s.person_id = l.person_id
-		WHERE l.account_id = 0 AND l.site_id <> 0 AND a.id BETWEEN $1 AND $2 AND l.made_by <> a.id AND `+counting+`
+		WHERE l.account_id = 0 AND l.site_id <> 0 AND a.kind <> 'client' AND a.id BETWEEN $1 AND $2 AND l.made_by <> a.id AND `+counting+`
 		AND NOT EXISTS (SELECT 1 FROM links o WHERE o.account_id = a.id AND o.register_id = l.register_id AND o.person_id = l.person_id
-			AND o.made_by <> a.id AND o.starts <= $4 AND o.ends > $3)
+			AND o.organisation_id = a.organisation_id AND o.made_at >= a.starts AND o.made_by <> a.id AND o.starts <= $4 AND o.ends > $3)
 		GROUP BY a.id, l.register_id`)
-	countSite  = define("count persons linked to one site", `SELECT register_id, COUNT(DISTINCT person_id) FROM links WHERE account_id = 0 AND site_id = $1 AND starts <= $3 AND ends > $2 GROUP BY register_id`)
+	countSites = define("count persons linked to each site", `SELECT site_id, register_id, COUNT(DISTINCT person_id) FROM links
+		WHERE account_id = 0 AND site_id <> 0 AND starts <= $2 AND ends > $1 GROUP BY site_id, register_id`)
 	countKnown = define("count known persons", `SELECT account_id, COUNT(*) FROM seen
 		WHERE account_id BETWEEN $1 AND $2 AND tier > 0 AND charged_at > $3 GROUP BY account_id`)
 	countKnownByRegister = define("count known persons by register", `SELECT s.account_id, p.register_id, COUNT(*) FROM seen s JOIN persons p ON p.id = s.person_id
@@ -81,16 +83,16 @@ func (db *DB) Linked(ctx context.Context, a exposure.Accounts, w exposure.Window
 	return own, site, err
 }
 
-// LinkedToSite counts the persons whom links explain to everybody of a site, by register.
-func (db *DB) LinkedToSite(ctx context.Context, site ecluse.OrganisationID, w exposure.Window) (map[ecluse.RegisterID]int, error) {
-	counts := map[ecluse.RegisterID]int{}
-	err := db.query(ctx, countSite, func(rows *sql.Rows) error {
-		var id ecluse.RegisterID
+// LinkedToSites counts the persons whom links explain to everybody of a site.
+func (db *DB) LinkedToSites(ctx context.Context, w exposure.Window) (map[exposure.Site]int, error) {
+	counts := map[exposure.Site]int{}
+	err := db.query(ctx, countSites, func(rows *sql.Rows) error {
+		var s exposure.Site
 		var n int
-		err := rows.Scan(&id, &n)
-		counts[id] = n
+		err := rows.Scan(&s.Site, &s.Register, &n)
+		counts[s] = n
 		return err
-	}, int64(site), micros(w.From), micros(w.To))
+	}, micros(w.From), micros(w.To))
 	return counts, err
 }
 
