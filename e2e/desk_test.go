@@ -25,7 +25,7 @@ func TestTheAccountManagerReadsAndDecidesReviews(t *testing.T) {
 		p.visit(world.Base + "/reviews")
 		p.want("a.review-link")
 		p.inspect("reviews")
-		p.press("section[aria-labelledby=waiting] a.review-link")
+		p.press("li.review.unexplained a.review-link")
 		p.inspect("review")
 		p.press("form[action$='/text'] button")
 		p.read(reason)
@@ -56,7 +56,18 @@ func TestTheAccountManagerContestsAnEmergency(t *testing.T) {
 		p.inspect("review-emergency")
 		p.press("form.decide button[value=contested]")
 		p.want(".notice.done")
-		p.inspect("reviews-contested")
+		p.inspect("reviews-contest")
+
+		officer := open(t, wide)
+		officer.visit(world.Base + "/")
+		officer.speak(ask(p, chromedp.Evaluate[string]("document.documentElement.lang")))
+		officer.signIn(who(t, "security_officer", 0))
+		officer.visit(world.Base + "/reviews?list=contested")
+		officer.inspect("reviews-contested")
+		officer.press("li.review.emergency a.review-link")
+		officer.inspect("review-contested")
+		officer.press("form.decide button[value=settled]")
+		officer.want(".notice.done")
 	})
 }
 
