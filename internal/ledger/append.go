@@ -23,8 +23,8 @@ type batchWriter struct {
 	leaves []tlog.Hash
 }
 
-// run writes the batch: load what it rests on, admit in arrival order, number and hash, save, then
-// let the effects happen.
+// run writes the batch: load what it rests on, admit in arrival order, number, hash, let the effects
+// happen, save.
 func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, error) {
 	head := b.tx.Head()
 	answers := make([]answer, len(batch))
@@ -58,7 +58,7 @@ func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, e
 			answers[i].err = ErrDeadRow
 			continue
 		}
-		if answers[i].results, err = b.submit(s); err != nil {
+		if answers[i].results, answers[i].err, err = b.submit(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -66,10 +66,7 @@ func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, e
 		return nil, err
 	}
 	b.seal()
-	if err := b.tx.Save(ctx, b.writes); err != nil {
-		return nil, err
-	}
-	return answers, b.effects(ctx, batch, answers)
+	return answers, b.tx.Save(ctx, b.writes)
 }
 
 func (s *submission) stale(rev int64) bool {
@@ -128,29 +125,47 @@ func (c *Candidate) meters() []Holder {
 	return append(c.holders(), c.clientHolder())
 }
 
-// submit admits and numbers the candidates of one submission.
-func (b *batchWriter) submit(s *submission) ([]Result, error) {
-	results := make([]Result, len(s.candidates))
+// submit admits and numbers the candidates of one submission, and lets what was asked happen. refused
+// is its guards' error, of nobody else's concern.
+func (b *batchWriter) submit(ctx context.Context, s *submission) (results []Result, refused, err error) {
+	objections := make([][]ecluse.Reason, len(s.candidates))
+	for i, c := range s.candidates {
+		if c.Guard == nil {
+			continue
+		}
+		if objections[i], refused = c.Guard(ctx, b.tx, b.at); refused != nil {
+			return nil, refused, nil
+		}
+	}
+	results = make([]Result, len(s.candidates))
 	act := int64(b.tx.Head().N)
 	for i := range s.candidates {
-		r, err := b.enter(&s.candidates[i], act)
-		if err != nil {
-			return nil, err
+		if results[i], err = b.enter(&s.candidates[i], act, objections[i]); err != nil {
+			return nil, nil, err
 		}
-		results[i] = r
+		c, e := &s.candidates[i], &b.writes.Entries[len(b.writes.Entries)-1]
+		if c.Effect == nil || e.Decision == Deny {
+			continue
+		}
+		if err := c.Effect(ctx, b.tx, e); err != nil {
+			return nil, nil, err
+		}
 	}
-	return results, nil
+	return results, nil, nil
 }
 
 // enter writes one candidate down. It leaves the candidate as it was: a batch that fails is tried
 // again item by item, and the budgets may then answer otherwise.
-func (b *batchWriter) enter(asked *Candidate, act int64) (Result, error) {
+func (b *batchWriter) enter(asked *Candidate, act int64, refused []ecluse.Reason) (Result, error) {
 	copied := *asked
 	c := &copied
 	c.Reasons = slices.Clip(c.Reasons)
-	readings, refused, err := b.admit(c)
-	if err != nil {
-		return Result{}, err
+	var readings []budget.Reading
+	var err error
+	if len(refused) == 0 {
+		if readings, refused, err = b.admit(c); err != nil {
+			return Result{}, err
+		}
 	}
 	if refused != nil {
 		c.Decision, c.Reasons = Deny, refused
@@ -287,25 +302,4 @@ func (b *batchWriter) review(c *Candidate, e Entry) {
 	b.writes.Notices = append(b.writes.Notices, notice.Notice{
 		Kind: notice.Kind("review." + r.Kind), Controller: r.Controller, Organisation: e.Organisation, By: e.Account, Subject: int64(r.ID),
 	})
-}
-
-// effects lets what was asked happen, each with its own entry.
-func (b *batchWriter) effects(ctx context.Context, batch []*submission, answers []answer) error {
-	i := 0
-	for k, s := range batch {
-		if answers[k].err != nil {
-			continue
-		}
-		for _, c := range s.candidates {
-			e := &b.writes.Entries[i]
-			i++
-			if c.Effect == nil || e.Decision == Deny {
-				continue
-			}
-			if err := c.Effect(ctx, b.tx, e); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

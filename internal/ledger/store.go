@@ -45,6 +45,11 @@ type Tx interface {
 	TileIn(ctx context.Context, level int, index int64) ([]byte, error)
 }
 
+// Guard says, before anything is written, why a candidate is refused: with reasons it becomes a refusal
+// and is written down, with an error its submission fails alone and writes nothing. It sees what those
+// before it did, in the same batch too. It writes nothing itself.
+type Guard func(ctx context.Context, tx Tx, at time.Time) ([]ecluse.Reason, error)
+
 // Effect changes other tables in the transaction of its entry. Its error undoes both.
 type Effect func(ctx context.Context, tx Tx, e *Entry) error
 

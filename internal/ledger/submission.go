@@ -35,6 +35,9 @@ type Candidate struct {
 	ClientCharge *budget.Charge
 	// Review is opened with the entry if it is allowed.
 	Review *Review
+	// Guard decides under the lock, before anything of the submission is numbered, on what nobody can
+	// change any more; nil has no objection.
+	Guard Guard
 	// Effect takes place in the entry's own transaction; nil has none.
 	Effect Effect
 	// NewRevision makes every decision taken on older facts stale.
