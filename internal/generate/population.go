@@ -178,7 +178,7 @@ func (p *Population) Links() iter.Seq[Link] {
 func (p *Population) LinkOf(person Person) (Link, bool) {
 	return Link{
 		Register: p.Register(), Person: person.ID, Account: person.Account, Site: person.Site,
-		Organisation: person.Organisation, Kind: p.preset.Link, Starts: p.preset.linkStarts, Ends: p.preset.linkEnds,
+		Organisation: person.Organisation, Kind: p.preset.Link, Starts: Starts, Ends: Ends,
 	}, person.Account != ""
 }
 

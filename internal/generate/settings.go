@@ -37,7 +37,6 @@ type preset struct {
 	Elsewhere  int              `toml:"elsewhere"`        // percent who live where no organisation has a mandate
 	Followed   int              `toml:"followed"`         // percent of the others whom an account follows
 	Link       string           `toml:"link"`             // kind of link that says so
-	LinkDays   int              `toml:"link_days"`        // how long it runs from Reference on; 0 = from Starts to Ends
 	Purposes   []ecluse.Purpose `toml:"purposes"`
 	Clients    bool             `toml:"clients"` // persons are followed by the software of their organisation
 	Names      struct {
@@ -47,9 +46,8 @@ type preset struct {
 	} `toml:"organisation"`
 	Fields []field `toml:"fields"`
 
-	register             string // code of the schema
-	linkStarts, linkEnds string
-	number               maker
+	register string // code of the schema
+	number   maker
 }
 
 // field says how the values of a field are made: the maker, and for whom.
@@ -82,10 +80,6 @@ func readPreset(name string, folder fs.FS) (*preset, error) {
 	}
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("%s/%s: %w: %w", name, SettingsFile, ErrSettings, err)
-	}
-	p.linkStarts, p.linkEnds = Starts, Ends
-	if p.LinkDays > 0 {
-		p.linkStarts, p.linkEnds = daysAfter(-p.LinkDays/2), daysAfter(p.LinkDays-p.LinkDays/2)
 	}
 	return p, p.readRegister(name, folder)
 }
