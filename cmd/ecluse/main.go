@@ -29,6 +29,7 @@ type program struct {
 	Budgets   budgetsCommand   `cmd:"" help:"Observe a register's budgets for a while, or enforce them again."`
 	Scope     scopeCommand     `cmd:"" help:"Print whose data left through an account or organisation: how many persons, which fields, when."`
 	Exposure  exposureCommand  `cmd:"" help:"Print how many persons would be lost at most with each account, were it stolen now."`
+	Drill     drillCommand     `cmd:"" help:"Replay published attacks against instances of its own."`
 	Bench     benchCommand     `cmd:"" help:"Measure the program on this machine, on a demo of its own."`
 	Verify    verifyCommand    `cmd:"" help:"Prove that the ledger is whole: a bundle offline, or the database."`
 	Bundle    bundleCommand    `cmd:"" help:"Write the ledger to a file that anybody can verify offline."`

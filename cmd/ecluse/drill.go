@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"ecluse/internal/drill"
+)
+
+type drillCommand struct {
+	Preset   string   `placeholder:"NAME" help:"Only the attacks on this preset."`
+	Scenario []string `placeholder:"NAME" help:"Only these attacks; see --list."`
+	List     bool     `help:"List the attacks."`
+	Seed     uint64   `default:"1" help:"Same seed, same table, times aside."`
+	Scale    int      `placeholder:"N" help:"Persons of each register (default: the presets' demo scale)."`
+	JSON     bool     `name:"json" help:"Print the table as JSON."`
+}
+
+func (drillCommand) Help() string {
+	return "Replays published attacks over HTTP against instances of its own on loopback, with a fast clock, beside the normal work of their agents. " +
+		"Exit status 1 means that an attack obtained more than exposure promised, was served after containment, or that scope or ledger are not exact."
+}
+
+func (c drillCommand) Run(s *surroundings) error {
+	if c.List {
+		for _, name := range drill.Names() {
+			if _, err := fmt.Fprintln(s.Out, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	collectSeldom()
+	b := newBar(s.Err)
+	table, err := drill.Run(s.Context, drill.Options{
+		Scenarios: c.Scenario, Preset: c.Preset, Seed: c.Seed, Persons: c.Scale, Now: s.Now, Step: b.step,
+		Log: slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+	b.end()
+	switch {
+	case errors.Is(err, drill.ErrUnknown):
+		return wrongUse(err, "ecluse drill --list names them")
+	case err != nil:
+		return err
+	}
+	write := table.WriteMarkdown
+	if c.JSON {
+		write = table.WriteJSON
+	}
+	if err := write(s.Out); err != nil {
+		return err
+	}
+	if !table.Held() {
+		return badAnswer(errors.New("a promise was broken"), "the table names it")
+	}
+	return nil
+}
