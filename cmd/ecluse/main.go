@@ -27,6 +27,7 @@ type program struct {
 	Import    importCommand    `cmd:"" help:"Import records from files; invisible until all of them are there."`
 	Directory directoryCommand `cmd:"" help:"Ask for accounts and agreements; print invitations."`
 	Budgets   budgetsCommand   `cmd:"" help:"Observe a register's budgets for a while, or enforce them again."`
+	Contain   containCommand   `cmd:"" help:"Stop an account, and with --tree whatever it made, in one act."`
 	Scope     scopeCommand     `cmd:"" help:"Print whose data left through an account or organisation: how many persons, which fields, when."`
 	Exposure  exposureCommand  `cmd:"" help:"Print how many persons would be lost at most with each account, were it stolen now."`
 	Drill     drillCommand     `cmd:"" help:"Replay published attacks against instances of its own."`

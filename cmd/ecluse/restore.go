@@ -68,5 +68,23 @@ What was contained, ended or approved meanwhile must be done again. On other nod
 	default:
 		_, err = fmt.Fprintln(s.Out, "No entry that this node has signed is lost.")
 	}
+	for _, lost := range r.Containments {
+		_, err = fmt.Fprintf(s.Out, "CONTAINED AFTER THE BACKUP, and to be contained again before anybody signs in:\n  %s\n", again(lost))
+	}
 	return err
+}
+
+// again is the command that makes a lost containment again.
+func again(lost node.LostContainment) string {
+	if lost.Email == "" {
+		return fmt.Sprintf("(account %d of %s is not in the backup: nothing to do)", lost.Account, lost.At.Format(time.RFC3339))
+	}
+	command := "ecluse contain " + lost.Email
+	if lost.Tree {
+		command += " --tree"
+	}
+	if !lost.Since.IsZero() {
+		command += " --since " + lost.Since.Format(time.RFC3339)
+	}
+	return command + ` --reason "as before the restore"`
 }

@@ -49,6 +49,8 @@ type Node struct {
 
 	running sync.WaitGroup // what Serve began and Close waits for
 	waiting atomic.Int64   // deliveries, for the metric
+
+	containments sync.Mutex // the file of that name (containments.go)
 }
 
 // Options of Open.
@@ -164,6 +166,7 @@ func (n *Node) Run(ctx context.Context) {
 			n.Log.Error("an approved batch of links is not finished", "error", err)
 		}
 	}()
+	mails.Go(func() { n.keepContainments(ctx) })
 	n.Notary.Run(ctx, func(err error) {
 		n.Log.Error("no checkpoint could be signed", "error", err)
 		if errors.Is(err, ledger.ErrRolledBack) {

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"time"
 
+	"ecluse"
+	"ecluse/internal/directory"
 	"ecluse/internal/keys"
 	"ecluse/internal/ledger"
 	"ecluse/internal/store"
@@ -28,6 +30,14 @@ type RestoreReport struct {
 	Sessions int64     `json:"sessions_revoked"`
 	Meters   int64     `json:"meters_filled"`
 	Entry    int64     `json:"entry"` // number of the restore entry
+	// Containments that this node knows of, that the backup lacks and that nobody undid: to be made again.
+	Containments []LostContainment `json:"containments"`
+}
+
+// LostContainment is a containment that a backup lacks.
+type LostContainment struct {
+	KeptContainment
+	Email string `json:"email,omitempty"` // of the account named; "" if the backup lacks the account too, which then does nothing
 }
 
 // RestoreOptions of Restore.
@@ -197,6 +207,21 @@ func (r *restorer) compare(ctx context.Context) error {
 	return nil
 }
 
+// lostContainments lists what was contained after the backup.
+func (r *restorer) lostContainments(ctx context.Context) error {
+	r.report.Containments = []LostContainment{}
+	lost, err := lostContainments(r.options.Config, r.keys, r.report.Entries)
+	for _, k := range lost {
+		a, err := r.db.Account(ctx, ecluse.AccountID(k.Account))
+		if err != nil && !errors.Is(err, directory.ErrUnknownAccount) {
+			return err
+		}
+		k.MAC = nil
+		r.report.Containments = append(r.report.Containments, LostContainment{k, a.Email})
+	}
+	return errors.Join(err, setAside(r.options.Config, r.report.Entry))
+}
+
 // keptAside finds the checkpoint that an interrupted restore has moved already.
 func (r *restorer) keptAside(path string) error {
 	r.report.Lost = -1
@@ -250,6 +275,9 @@ func (r *restorer) finish(ctx context.Context) error {
 		return fmt.Errorf("write the restore down: %w", err)
 	}
 	r.report.Entry = int64(results[0].N)
+	if err := r.lostContainments(ctx); err != nil {
+		return err
+	}
 	_, err = ledger.NewNotary(ctx, r.db, r.keys, checkpointFile(r.options.Config))
 	return err
 }

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"ecluse"
+	"ecluse/internal/directory"
+	"ecluse/internal/node"
+)
+
+type containCommand struct {
+	configFlag
+	Account string `arg:"" placeholder:"ACCOUNT" help:"E-mail address of the account."`
+	Tree    bool   `help:"And every account that it asked for or approved, and so on."`
+	Since   string `placeholder:"T" help:"What was given before this day or instant stays; without it everything ends that they ever gave."`
+	DryRun  bool   `help:"Say what it would do, and do nothing."`
+	Reason  string `placeholder:"TEXT" help:"Why, 10 to 500 characters, for whoever looks at it later. No name of a person of the register."`
+	JSON    bool   `name:"json" help:"Print the summary as JSON."`
+}
+
+// containAnswer is what the command prints as JSON, with the members of docs/operations.md.
+type containAnswer struct {
+	DryRun      bool            `json:"dry_run"`
+	Accounts    []string        `json:"accounts"` // e-mail addresses, the one named first
+	Sessions    int             `json:"sessions"`
+	Links       int             `json:"links"`
+	Grants      int             `json:"grants"`
+	Shares      int             `json:"shares"` // there are none yet
+	Keys        int             `json:"keys"`
+	Observed    int             `json:"observations"`
+	PersonsSeen int             `json:"persons_seen"`
+	Dead        []string        `json:"dead"`    // of the tree, written around the program
+	Left        int             `json:"left"`    // imports of theirs that took effect and stay
+	Refused     []ecluse.Reason `json:"refused"` // why it may not be done so
+	Containment string          `json:"containment,omitempty"`
+	Receipt     string          `json:"receipt,omitempty"`
+}
+
+func (c containCommand) Run(s *surroundings) error {
+	since, err := instant("since", c.Since)
+	if err != nil {
+		return err
+	}
+	if c.Reason == "" && !c.DryRun {
+		return wrongUse(errors.New("say why: --reason TEXT"), "--dry-run shows what would happen")
+	}
+	n, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	a, err := account(s, n, c.Account)
+	if err != nil {
+		return err
+	}
+	by := directory.Actor{CLI: operator()}
+	asked := directory.Containment{Account: a.ID, Tree: c.Tree, Since: since, Reason: c.Reason}
+	preview, err := n.Directory.Preview(s.Context, by, asked)
+	if err != nil {
+		return c.explain(err)
+	}
+	answer := newContainAnswer(preview)
+	if answer.DryRun = c.DryRun; !c.DryRun {
+		if err := c.act(s, n, by, asked, &answer); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return json.NewEncoder(s.Out).Encode(answer)
+	}
+	return c.words(s.Out, n, answer)
+}
+
+// act contains, and corrects the preview by what was really done.
+func (c containCommand) act(s *surroundings, n *node.Node, by directory.Actor, asked directory.Containment, answer *containAnswer) error {
+	done, receipt, err := n.Directory.Contain(s.Context, by, asked)
+	if err != nil {
+		return c.explain(err)
+	}
+	what, err := done.Changed()
+	if err != nil {
+		return err
+	}
+	answer.Sessions, answer.Links, answer.Grants, answer.Keys = what.Sessions, len(what.Links), len(what.Grants), len(what.Keys)
+	answer.Containment, answer.Receipt = n.Keys.Name("containment", int64(done.ID)), receipt
+	return n.KeepContainments(s.Context)
+}
+
+func newContainAnswer(p directory.Preview) containAnswer {
+	answer := containAnswer{
+		Accounts: []string{}, Dead: []string{}, Sessions: p.Sessions, Links: p.Links, Grants: p.Grants, Keys: p.Keys, Observed: p.Observations,
+		PersonsSeen: p.PersonsSeen, Left: len(p.Left), Refused: append([]ecluse.Reason{}, p.Reasons...),
+	}
+	for _, k := range p.Accounts {
+		answer.Accounts = append(answer.Accounts, k.Email)
+	}
+	for _, k := range p.Dead {
+		answer.Dead = append(answer.Dead, k.Email)
+	}
+	return answer
+}
+
+// explain gives an error of containment its status and a hint.
+func (c containCommand) explain(err error) error {
+	var refusal *directory.RefusedError
+	switch {
+	case errors.Is(err, directory.ErrReason):
+		return wrongUse(fmt.Errorf("--reason has %d to %d characters", directory.MinContainmentReason, directory.MaxContainmentReason), "")
+	case errors.Is(err, directory.ErrSince):
+		return wrongUse(err, "--since T; --dry-run shows what it would end")
+	case errors.Is(err, directory.ErrContained):
+		return refused(err, "")
+	case errors.Is(err, directory.ErrTooMany):
+		return refused(err, "name a later --since, or contain the accounts one by one")
+	case errors.As(err, &refusal) && slices.Contains(refusal.Reasons, ecluse.ReasonContainmentOfficers):
+		return refused(errors.New("nobody would be left who could undo it: two officers who were not asked for by one another"),
+			"name another officer first; to stop the account meanwhile, end it at its identity provider")
+	}
+	return err
+}
+
+// words tells what was done, or would be.
+func (c containCommand) words(w io.Writer, n *node.Node, a containAnswer) error {
+	var b strings.Builder
+	verb := "Contained"
+	if a.DryRun {
+		verb = "It would contain"
+	}
+	fmt.Fprintf(&b, "%s %d account(s), which have seen %d person(s):\n", verb, len(a.Accounts), a.PersonsSeen)
+	for _, email := range a.Accounts {
+		fmt.Fprintf(&b, "  %s\n", email)
+	}
+	fmt.Fprintf(&b, "Ended: %d session(s), %d link(s) that they made, %d right(s) that they gave to others, %d key(s) of programs.\n", a.Sessions, a.Links, a.Grants, a.Keys)
+	for _, email := range a.Dead {
+		fmt.Fprintf(&b, "Dead already, for its row was written around the program: %s. ecluse verify --deep says more.\n", email)
+	}
+	if a.Left > 0 {
+		fmt.Fprintf(&b, "%d import(s) that they asked for or approved took effect since and stay: look at their agreements and links.\n", a.Left)
+	}
+	for _, r := range a.Refused {
+		fmt.Fprintf(&b, "It may not be done so: %s.\n", r)
+	}
+	if !a.DryRun {
+		base := strings.TrimSuffix(n.Config.Instance.PublicURL, "/")
+		fmt.Fprintf(&b, "Receipt %s. Their owners and the officers are told.\n", a.Receipt)
+		fmt.Fprintf(&b, "What they read: ecluse scope --account %s%s. To undo it takes two officers: %s/containments/%s\n", c.Account, c.treeFlag(), base, a.Containment)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (c containCommand) treeFlag() string {
+	if c.Tree {
+		return " --tree"
+	}
+	return ""
+}
