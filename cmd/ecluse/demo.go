@@ -126,5 +126,6 @@ func greet(s *surroundings, r demo.Ready, dir string, seconds float64) {
 			fmt.Fprintf(s.Out, "    %-13s %s %s, %s\n", p.Relation, p.Surname, p.FirstName, p.BirthDate)
 		}
 	}
+	fmt.Fprintf(s.Out, "\n  Mails that nobody gets:         %s/demo/mail", r.BaseURL)
 	fmt.Fprintf(s.Out, "\n  Other commands work beside it:  ecluse verify --config %s\n  Ctrl-C ends the demo. Everybody in it is invented.\n\n", filepath.Join(dir, "ecluse.toml"))
 }

@@ -1,8 +1,8 @@
 // Package demo makes an installation with an invented population, to try and to test: registers from
 // the presets, records imported, a directory approved by two officers, and a built-in OpenID provider
 // that signs anybody of it in. Everything goes through the same rooms as in a real installation; what
-// exists only here (the provider, the clock that can be moved) is mounted on loopback only, and a
-// demo's database says of itself that it is one.
+// exists only here (the provider, the clock that can be moved, the page of mails) is mounted on loopback
+// only, and a demo's database says of itself that it is one.
 package demo
 
 import (
@@ -49,6 +49,8 @@ type Demo struct {
 	Node        *node.Node
 	Populations []*generate.Population
 	people      *people
+	clients     []APIClient
+	shelf       shelf  // where its mails go
 	temporary   string // folder to remove
 }
 
@@ -111,7 +113,7 @@ func loopback(address string) error {
 // open creates the installation, or opens the one that is there.
 func (d *Demo) open(ctx context.Context, o Options) (fresh bool, err error) {
 	path := filepath.Join(o.Dir, configFile)
-	options := node.Options{Now: o.Now, Log: o.Log, Demo: true}
+	options := node.Options{Now: o.Now, Log: o.Log, Demo: true, Courier: &d.shelf}
 	_, err = os.Stat(path)
 	switch {
 	case err == nil:

@@ -21,7 +21,7 @@ const (
 	clockPath  = "/demo/clock"
 )
 
-// Handler serves what only a demo has: its provider and its clock.
+// Handler serves what only a demo has: its provider, its clock and its mails.
 func (d *Demo) Handler() (http.Handler, error) {
 	c := d.Node.Config
 	secret, err := os.ReadFile(c.Providers[0].ClientSecretFile)
@@ -46,6 +46,8 @@ func (d *Demo) Handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle(provider.Path()+"/", provider)
 	mux.HandleFunc("POST "+clockPath, d.clock)
+	mux.HandleFunc("GET "+mailPath, d.mails)
+	mux.HandleFunc("GET "+cssPath, d.mailStyle)
 	return mux, nil
 }
 
