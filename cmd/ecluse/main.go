@@ -26,6 +26,7 @@ type program struct {
 	Preset    presetCommand    `cmd:"" help:"List the presets, or copy one to adapt it."`
 	Import    importCommand    `cmd:"" help:"Import records from files; invisible until all of them are there."`
 	Directory directoryCommand `cmd:"" help:"Ask for accounts and agreements; print invitations."`
+	Client    clientCommand    `cmd:"" help:"Keys of partner software."`
 	Budgets   budgetsCommand   `cmd:"" help:"Observe a register's budgets for a while, or enforce them again."`
 	Contain   containCommand   `cmd:"" help:"Stop an account, and with --tree whatever it made, in one act."`
 	Scope     scopeCommand     `cmd:"" help:"Print whose data left through an account or organisation: how many persons, which fields, when."`

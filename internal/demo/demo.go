@@ -99,6 +99,9 @@ func Open(ctx context.Context, o Options) (_ *Demo, err error) {
 		}
 	}
 	d.people = newPeople(d.Populations)
+	if d.clients, err = readClients(o.Dir); err != nil {
+		return nil, err
+	}
 	return d, nil
 }
 

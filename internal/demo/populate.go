@@ -43,6 +43,9 @@ func (d *Demo) populate(ctx context.Context, p *generate.Population, o Options) 
 	if err := d.Node.Directory.Decide(ctx, directory.Actor{Account: officers[1], CLI: "demo", Assured: true, Strong: true}, approval.ID, true); err != nil {
 		return err
 	}
+	if err := d.openClient(ctx, p, officers, o.Dir); err != nil {
+		return err
+	}
 	return d.addCodes(ctx, p)
 }
 
@@ -163,7 +166,9 @@ func (d *Demo) change(ctx context.Context, reg *register.Register, p *generate.P
 			c.Accounts = append(c.Accounts, accountChange(a))
 		}
 	}
-	return c, d.links(ctx, reg, p, &c)
+	err := d.links(ctx, reg, p, &c)
+	addClient(p, &c)
+	return c, err
 }
 
 func agreementChange(reg *register.Register, a generate.Agreement) (directory.AgreementChange, error) {

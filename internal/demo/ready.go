@@ -12,13 +12,13 @@ import (
 
 // Ready is the file that tells scripts where the demo is and who can log in (design, interfaces).
 type Ready struct {
-	Version    int        `json:"version"`
-	BaseURL    string     `json:"base_url"`
-	ClockURL   string     `json:"clock_url"`
-	Database   string     `json:"database"`
-	Identities []Identity `json:"identities"`
-	APIClients []struct{} `json:"api_clients"`
-	Samples    []Sample   `json:"samples"`
+	Version    int         `json:"version"`
+	BaseURL    string      `json:"base_url"`
+	ClockURL   string      `json:"clock_url"`
+	Database   string      `json:"database"`
+	Identities []Identity  `json:"identities"`
+	APIClients []APIClient `json:"api_clients"`
+	Samples    []Sample    `json:"samples"`
 }
 
 // Identity is somebody who can log in.
@@ -53,7 +53,7 @@ const samplesPerRelation = 20
 func (d *Demo) Ready(baseURL string) Ready {
 	r := Ready{
 		Version: 1, BaseURL: baseURL, ClockURL: baseURL + clockPath, Database: d.Node.Store.Engine(),
-		Identities: []Identity{}, APIClients: []struct{}{}, Samples: []Sample{},
+		Identities: []Identity{}, APIClients: d.clients, Samples: []Sample{},
 	}
 	for _, p := range d.Populations {
 		for _, a := range shown(p) {

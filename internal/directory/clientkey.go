@@ -143,20 +143,50 @@ func (d *Directory) RequestClientKey(ctx context.Context, by Actor, client eclus
 		if err != nil {
 			return question{}, err
 		}
-		c.ClientID, c.Name = p.Sub, p.Name()
-		keys, err := d.rows.ClientKeys(ctx, client)
-		if err != nil {
-			return question{}, fmt.Errorf("read the keys of account %d: %w", client, err)
-		}
-		if c.Running = d.running(keys); c.Running >= MaxClientKeys {
-			return question{}, ErrManyKeys
-		}
-		return question{Concerns: p.Organisation, Body: c, Summary: Summary{Controller: s.Controller.Name, ClientKey: &c}}, nil
+		return d.keyQuestion(ctx, s.Controller, p, c)
 	})
 	if err != nil {
 		return a, "", err
 	}
 	return a, secret, nil
+}
+
+// SubmitClientKey asks for a key from the command line of a node: see Submit. Errors: ErrNotFound,
+// ErrPublicKey, ErrManyKeys.
+func (d *Directory) SubmitClientKey(ctx context.Context, by Actor, client ecluse.AccountID, publicKey []byte) (a Approval, secret Secret, err error) {
+	c := ClientKeyChange{Client: client}
+	if secret, err = c.material(publicKey); err != nil {
+		return a, "", err
+	}
+	p, err := d.rows.Account(ctx, client)
+	if err == nil && p.Kind != KindClient {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return a, "", unknownIsNotFound(err)
+	}
+	body, err := d.controller(ctx, p.Controller)
+	if err != nil {
+		return a, "", err
+	}
+	a, err = d.submit(ctx, by, body.Code, KindClientKey, func() (question, error) { return d.keyQuestion(ctx, body, p, c) })
+	if err != nil {
+		return a, "", err
+	}
+	return a, secret, nil
+}
+
+// keyQuestion is what asking for a key of a program means.
+func (d *Directory) keyQuestion(ctx context.Context, body Controller, p Account, c ClientKeyChange) (question, error) {
+	keys, err := d.rows.ClientKeys(ctx, p.ID)
+	if err != nil {
+		return question{}, fmt.Errorf("read the keys of account %d: %w", p.ID, err)
+	}
+	c.ClientID, c.Name, c.Running = p.Sub, p.Name(), d.running(keys)
+	if c.Running >= MaxClientKeys {
+		return question{}, ErrManyKeys
+	}
+	return question{Concerns: p.Organisation, Body: c, Summary: Summary{Controller: body.Name, ClientKey: &c}}, nil
 }
 
 // material fills in what is kept of the key, and answers the secret if there is one.
@@ -188,8 +218,17 @@ func (d *Directory) validKey(k ClientKey) bool {
 	return d.valid(clientKeyDomain, int64(k.ID), k.MAC, k.canonical())
 }
 
+// keeper is the standing of who looks after programs, or of a command, which has none. Errors: ErrInactive,
+// ErrWeak.
+func (d *Directory) keeper(ctx context.Context, by Actor) (Standing, error) {
+	if by.command() {
+		return Standing{Rev: ledger.AnyRevision}, nil
+	}
+	return d.actor(ctx, by, assured)
+}
+
 // programOf is a program that the account looks after: one of its own organisation, for account managers,
-// or any of its body, for the body's own staff. ErrNotFound.
+// any of its body, for the body's own staff, or any, for a command. ErrNotFound.
 func (d *Directory) programOf(ctx context.Context, s Standing, client ecluse.AccountID) (Account, error) {
 	a, err := d.rows.Account(ctx, client)
 	if err != nil {
@@ -197,7 +236,7 @@ func (d *Directory) programOf(ctx context.Context, s Standing, client ecluse.Acc
 	}
 	own := s.Has(ecluse.RoleAccountManager) && s.Account.Organisation != 0 && a.Organisation == s.Account.Organisation
 	staff := s.Account.Organisation == 0 && (s.Has(ecluse.RoleAccessOfficer) || s.Has(ecluse.RoleAdmin) || s.Has(ecluse.RoleSecurityOfficer))
-	if a.Kind != KindClient || a.Controller != s.Account.Controller || !own && !staff {
+	if a.Kind != KindClient || s.Account.ID != 0 && (a.Controller != s.Account.Controller || !own && !staff) {
 		return Account{}, ErrNotFound
 	}
 	return a, d.checkAccount(a)
@@ -240,7 +279,7 @@ func (d *Directory) putClientKey(ctx context.Context, tx ledger.Tx, e *ledger.En
 // ClientKeysOf are the keys of a program that the account looks after, ended ones included. Rows written
 // around the program are left out. Errors: ErrNotFound, ErrInactive, ErrWeak.
 func (d *Directory) ClientKeysOf(ctx context.Context, by Actor, client ecluse.AccountID) (Account, []ClientKey, error) {
-	s, err := d.actor(ctx, by, assured)
+	s, err := d.keeper(ctx, by)
 	if err != nil {
 		return Account{}, nil, err
 	}
@@ -256,7 +295,7 @@ func (d *Directory) ClientKeysOf(ctx context.Context, by Actor, client ecluse.Ac
 // so that one person suffices. Errors: ErrNotFound, ErrInactive, ErrWeak.
 func (d *Directory) EndClientKey(ctx context.Context, by Actor, client ecluse.AccountID, key ecluse.ClientKeyID) error {
 	_, err := d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
-		s, err := d.actor(ctx, by, assured)
+		s, err := d.keeper(ctx, by)
 		if err != nil {
 			return nil, err
 		}
