@@ -49,6 +49,7 @@ type Demo struct {
 	Node        *node.Node
 	Populations []*generate.Population
 	people      *people
+	clients     []APIClient
 	shelf       shelf  // where its mails go
 	temporary   string // folder to remove
 }
