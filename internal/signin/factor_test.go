@@ -598,6 +598,10 @@ func TestAChallengeServesOnceInItsSessionWithinFiveMinutes(t *testing.T) {
 		o.want("again, newly signed", b.give(k.answer(options)), signin.ErrChallenge)
 
 		options, _ = b.ask()
+		o.want("a wrong answer", b.give([]byte("{}")), signin.ErrWrong)
+		o.want("the right one after it", b.give(k.answer(options)), signin.ErrChallenge)
+
+		options, _ = b.ask()
 		o.Clock.Advance(signin.ChallengeLife - time.Second)
 		o.want("just in time", b.give(k.answer(options)), nil)
 		options, _ = b.ask()
