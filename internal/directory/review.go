@@ -1,8 +1,12 @@
 package directory
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ecluse"
@@ -12,7 +16,7 @@ import (
 )
 
 // textDomain seals the free text of a justification.
-const textDomain = "review/text"
+const textDomain = "review/text/v1"
 
 // Review is a disclosure that someone is told of. It names the account and the purpose, not the person.
 type Review struct {
@@ -31,11 +35,29 @@ type Review struct {
 	State        string // pending, accepted, contested
 	DecidedBy    ecluse.AccountID
 	DecidedAt    time.Time
+	MAC          []byte
+}
+
+func (r Review) row() ledger.ReviewRow {
+	return ledger.ReviewRow{
+		ID: r.ID, Entry: r.Entry, At: r.At, Controller: r.Controller, Organisation: r.Organisation, Account: r.Account, Register: r.Register,
+		Kind: r.Kind, Purpose: r.Purpose, Motive: r.Motive, Text: r.Text, State: r.State, DecidedBy: r.DecidedBy, DecidedAt: r.DecidedAt, MAC: r.MAC,
+	}
+}
+
+// genuine reports whether a review is as the program wrote it; a dead one is reported.
+func (d *Directory) genuine(r Review) bool {
+	row := r.row()
+	if row.Holds(d.keys) {
+		return true
+	}
+	d.log.Error("dead row: written around the program, ignored", "table", "reviews", "row", int64(r.ID))
+	return false
 }
 
 // States of a review.
 const (
-	ReviewPending   = "pending"
+	ReviewPending   = ledger.ReviewPending
 	ReviewAccepted  = "accepted"
 	ReviewContested = "contested" // waits for a security officer
 	ReviewSettled   = "settled"   // contested, and a security officer has done what it took
@@ -53,10 +75,9 @@ type ReviewRows interface {
 
 // ReviewTx is what deciding needs of its transaction.
 type ReviewTx interface {
-	// DecideReview moves a pending review on: ErrDecided otherwise.
-	DecideReview(ctx context.Context, id ecluse.ReviewID, by ecluse.AccountID, state string, at time.Time) error
-	// SettleReview takes a contested review off the list: ErrDecided otherwise.
-	SettleReview(ctx context.Context, id ecluse.ReviewID) error
+	Review(ctx context.Context, id ecluse.ReviewID) (Review, error)
+	// MoveReview writes the decision on a review that is in a state: ErrDecided if it is in another.
+	MoveReview(ctx context.Context, from string, r Review) error
 }
 
 // PendingReviews is how many tier-3 disclosures of an account wait for a review.
@@ -88,7 +109,7 @@ type ReviewPage struct {
 
 // Reviews are a page (from 0) of a list of reviews that an account is told of: account managers see what
 // waits in their organisation, security officers what waits and what is contested at their controller.
-// Never one's own. ErrNotFound if the list is not for this account.
+// Never one's own; rows written around the program are left out of their page. ErrNotFound if the list is not for this account.
 func (d *Directory) Reviews(ctx context.Context, by Actor, list ReviewList, page int) (p ReviewPage, err error) {
 	s, err := d.actor(ctx, by, assured)
 	if err != nil {
@@ -109,6 +130,7 @@ func (d *Directory) Reviews(ctx context.Context, by Actor, list ReviewList, page
 	if err != nil {
 		return p, fmt.Errorf("read the reviews: %w", err)
 	}
+	p.Reviews = slices.DeleteFunc(p.Reviews, func(r Review) bool { return !d.genuine(r) })
 	return p, nil
 }
 
@@ -133,59 +155,87 @@ func (d *Directory) review(ctx context.Context, by Actor, id ecluse.ReviewID) (S
 	if r.Account == by.Account || !manager && !officer {
 		return s, r, ErrNotFound
 	}
+	if !d.genuine(r) {
+		return s, r, fmt.Errorf("review %d: %w", id, ErrDead)
+	}
 	return s, r, nil
 }
 
 // DecideReview accepts or contests a review. Contesting tells the security officers. Errors: ErrNotFound,
-// ErrDecided.
+// ErrDecided, ErrDead.
 func (d *Directory) DecideReview(ctx context.Context, by Actor, id ecluse.ReviewID, accept bool) error {
 	state := ReviewContested
 	if accept {
 		state = ReviewAccepted
 	}
-	_, err := d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
-		s, r, err := d.review(ctx, by, id)
-		return []ledger.Candidate{{
-			Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
-			Detail: ledger.Detail{What: "review " + state, Subject: int64(id), Refers: int64(r.Entry)},
-			Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-				if err := tx.(ReviewTx).DecideReview(ctx, id, by.Account, state, e.At); err != nil || accept {
-					return err
-				}
-				return tx.(notice.Tx).InsertNotices(ctx, []notice.Notice{{
-					Kind: notice.ReviewContested, Controller: r.Controller, Organisation: r.Organisation, By: by.Account, Subject: int64(id),
-				}})
-			},
-		}}, err
-	})
-	return err
+	return d.moveReview(ctx, by, id, ReviewPending, state, nil)
 }
 
 // SettleReview takes a contested review off the list of the security officers, by one of them. Errors:
-// ErrNotFound, ErrDecided.
+// ErrNotFound, ErrDecided, ErrDead.
 func (d *Directory) SettleReview(ctx context.Context, by Actor, id ecluse.ReviewID) error {
+	return d.moveReview(ctx, by, id, ReviewContested, ReviewSettled, func(s Standing) bool { return s.Has(ecluse.RoleSecurityOfficer) })
+}
+
+// moveReview takes a review from one state to another, if the one who asks may (nil: whoever is told of it).
+func (d *Directory) moveReview(ctx context.Context, by Actor, id ecluse.ReviewID, from, to string, may func(Standing) bool) error {
 	_, err := d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
 		s, r, err := d.review(ctx, by, id)
-		if err == nil && !s.Has(ecluse.RoleSecurityOfficer) {
+		if err == nil && may != nil && !may(s) {
 			err = ErrNotFound
 		}
 		return []ledger.Candidate{{
 			Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
-			Detail: ledger.Detail{What: "review settled", Subject: int64(id), Refers: int64(r.Entry)},
-			Effect: func(ctx context.Context, tx ledger.Tx, _ *ledger.Entry) error {
-				return tx.(ReviewTx).SettleReview(ctx, id)
+			Detail: ledger.Detail{What: "review " + to, Subject: int64(id), Refers: int64(r.Entry)},
+			Guard: func(ctx context.Context, tx ledger.Tx, _ time.Time) ([]ecluse.Reason, error) {
+				r, err = d.reviewUnderLock(ctx, tx, id, from)
+				return nil, err
 			},
+			Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error { return d.moved(ctx, tx, e, r, to) },
 		}}, err
 	})
 	return err
 }
 
-// ReviewText opens the free text of a review; that reading is in the ledger before it is answered.
+// reviewUnderLock reads a review that is to leave a state: ErrDecided, ErrDead.
+func (d *Directory) reviewUnderLock(ctx context.Context, tx ledger.Tx, id ecluse.ReviewID, from string) (Review, error) {
+	r, err := tx.(ReviewTx).Review(ctx, id)
+	switch {
+	case err != nil:
+		return r, err
+	case !d.genuine(r):
+		return r, fmt.Errorf("review %d: %w", id, ErrDead)
+	case r.State != from:
+		return r, ErrDecided
+	}
+	return r, nil
+}
+
+// moved writes a review's new state. Who answered it, and when, stays when it is settled.
+func (d *Directory) moved(ctx context.Context, tx ledger.Tx, e *ledger.Entry, r Review, to string) error {
+	from := r.State
+	r.State = to
+	if from == ReviewPending {
+		r.DecidedBy, r.DecidedAt = e.Account, e.At
+	}
+	row := r.row()
+	row.Seal(d.keys)
+	r.MAC = row.MAC
+	if err := tx.(ReviewTx).MoveReview(ctx, from, r); err != nil || to != ReviewContested {
+		return err
+	}
+	return tx.(notice.Tx).InsertNotices(ctx, []notice.Notice{{
+		Kind: notice.ReviewContested, Controller: r.Controller, Organisation: r.Organisation, By: e.Account, Subject: int64(r.ID),
+	}})
+}
+
+// ReviewText opens the free text of a review; that reading is in the ledger before it is answered. Errors
+// beyond ErrNotFound: ErrDead where the text is not the one that the review's entry commits to.
 func (d *Directory) ReviewText(ctx context.Context, by Actor, id ecluse.ReviewID) (string, error) {
-	var sealed []byte
-	_, err := d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
-		s, r, err := d.review(ctx, by, id)
-		sealed = r.Text
+	var r Review
+	_, err := d.ledger.AppendFresh(ctx, func() (_ []ledger.Candidate, err error) {
+		var s Standing
+		s, r, err = d.review(ctx, by, id)
 		return []ledger.Candidate{{
 			Kind: ledger.KindLedgerRead, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, Revision: s.Rev,
 			Detail: ledger.Detail{What: "review text", Subject: int64(id), Refers: int64(r.Entry)},
@@ -194,14 +244,35 @@ func (d *Directory) ReviewText(ctx context.Context, by Actor, id ecluse.ReviewID
 	if err != nil {
 		return "", fmt.Errorf("read a review: %w", err)
 	}
-	if len(sealed) == 0 {
+	if len(r.Text) == 0 {
 		return "", nil
 	}
-	text, err := d.keys.Unseal(textDomain, sealed, []byte("review"))
+	return d.openText(ctx, r)
+}
+
+// openText unseals the text of a review, if it is the one that its entry commits to.
+func (d *Directory) openText(ctx context.Context, r Review) (string, error) {
+	e, err := d.ledger.Entry(ctx, r.Entry)
+	if errors.Is(err, ledger.ErrAltered) {
+		return "", fmt.Errorf("review %d: %w: %w", r.ID, ErrDead, err)
+	}
+	if err != nil {
+		return "", err
+	}
+	detail, err := e.ReadDetail()
+	if commitment := sha256.Sum256(r.Text); err != nil || !bytes.Equal(detail.Commitment, commitment[:]) {
+		return "", fmt.Errorf("the text of review %d: %w", r.ID, errors.Join(ErrDead, err))
+	}
+	text, err := d.keys.Unseal(textDomain, r.Text, boundTo(r.Account, r.Register))
 	return string(text), err
 }
 
 // SealText seals the free text of a justification for its review.
-func (d *Directory) SealText(text string) ([]byte, error) {
-	return d.keys.Seal(textDomain, []byte(text), []byte("review"))
+func (d *Directory) SealText(text string, of ecluse.AccountID, in ecluse.RegisterID) ([]byte, error) {
+	return d.keys.Seal(textDomain, []byte(text), boundTo(of, in))
+}
+
+// boundTo is what the sealed text of a review belongs to. The entry commits to it besides.
+func boundTo(a ecluse.AccountID, r ecluse.RegisterID) []byte {
+	return fmt.Appendf(nil, "account %d register %d", a, r)
 }

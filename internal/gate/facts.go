@@ -183,10 +183,13 @@ func (g *Gate) allowed(f facts, i int, d policy.Decision) (ledger.Candidate, err
 		return c, nil
 	}
 	c.Review = &ledger.Review{Controller: f.standing.Account.Controller, Kind: d.Review, Motive: c.Detail.Motive}
+	if d.Review == policy.ReviewUnexplained {
+		c.Review.AtMost = policy.MaxPendingReviews
+	}
 	if f.Text == "" {
 		return c, nil
 	}
-	sealed, err := g.directory.SealText(f.Text)
+	sealed, err := g.directory.SealText(f.Text, f.Caller.Account, f.register.ID)
 	if err != nil {
 		return c, fmt.Errorf("seal the justification: %w", err)
 	}

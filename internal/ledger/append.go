@@ -8,7 +8,6 @@ import (
 
 	"ecluse"
 	"ecluse/internal/budget"
-	"ecluse/internal/notice"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -81,7 +80,7 @@ func (s *submission) stale(rev int64) bool {
 // keysOf lists what the candidates rest on, without duplicates.
 func keysOf(batch []*submission) LoadKeys {
 	var k LoadKeys
-	holders, pairs, persons := map[Holder]bool{}, map[Pair]bool{}, map[ecluse.PersonID]bool{}
+	holders, pairs, persons, queues := map[Holder]bool{}, map[Pair]bool{}, map[ecluse.PersonID]bool{}, map[Queue]bool{}
 	for _, s := range batch {
 		for i := range s.candidates {
 			c := &s.candidates[i]
@@ -90,6 +89,9 @@ func keysOf(batch []*submission) LoadKeys {
 			}
 			if c.ClientCharge != nil && c.Person != 0 {
 				k.Pairs = addOnce(k.Pairs, pairs, Pair{c.Detail.Client, c.Person})
+			}
+			if q, ok := c.queue(); ok {
+				k.Queues = addOnce(k.Queues, queues, q)
 			}
 			if c.Person != 0 {
 				k.Pairs = addOnce(k.Pairs, pairs, Pair{c.Account, c.Person})
@@ -136,6 +138,9 @@ func (b *batchWriter) submit(ctx context.Context, s *submission) (results []Resu
 		if objections[i], refused = c.Guard(ctx, b.tx, b.at); refused != nil {
 			return nil, refused, nil
 		}
+		if len(objections[i]) == 0 {
+			objections[i] = nil
+		}
 	}
 	results = make([]Result, len(s.candidates))
 	act := int64(b.tx.Head().N)
@@ -162,7 +167,10 @@ func (b *batchWriter) enter(asked *Candidate, act int64, refused []ecluse.Reason
 	c.Reasons = slices.Clip(c.Reasons)
 	var readings []budget.Reading
 	var err error
-	if len(refused) == 0 {
+	if refused == nil {
+		refused = b.waits(c)
+	}
+	if refused == nil {
 		if readings, refused, err = b.admit(c); err != nil {
 			return Result{}, err
 		}
@@ -170,6 +178,9 @@ func (b *batchWriter) enter(asked *Candidate, act int64, refused []ecluse.Reason
 	if refused != nil {
 		c.Decision, c.Reasons = Deny, refused
 		b.ledger.count(refused)
+	}
+	if c.Review != nil && c.Decision == Allow {
+		c.Detail.Review = c.Review.Kind
 	}
 	detail, err := c.Detail.encode()
 	if err != nil {
@@ -290,16 +301,4 @@ func (b *batchWriter) hash(e *Entry) error {
 	head.Frontier.add(e.Leaf)
 	head.N++
 	return nil
-}
-
-// review opens the review of an allowed disclosure, and leaves the notice of it.
-func (b *batchWriter) review(c *Candidate, e Entry) {
-	if c.Review == nil || e.Decision != Allow {
-		return
-	}
-	r := ReviewRow{ID: ecluse.ReviewID(b.tx.Allot(1)), Entry: e, Review: *c.Review}
-	b.writes.Reviews = append(b.writes.Reviews, r)
-	b.writes.Notices = append(b.writes.Notices, notice.Notice{
-		Kind: notice.Kind("review." + r.Kind), Controller: r.Controller, Organisation: e.Organisation, By: e.Account, Subject: int64(r.ID),
-	})
 }

@@ -54,7 +54,8 @@ type Detail struct {
 	By         string          `json:"by,omitempty"` // cli:user@host
 	// Client is the program that asked for the entry's account (act_as), charged beside it.
 	Client ecluse.AccountID `json:"cl,omitempty"`
-	Target []byte           `json:"x,omitempty"` // sealed id of a person that was refused as unavailable
+	Review string           `json:"rv,omitempty"` // kind of the review that was opened
+	Target []byte           `json:"x,omitempty"`  // sealed id of a person that was refused as unavailable
 	// Counts says how many rows of what a purge or a restore concerned.
 	Counts map[string]int64 `json:"n,omitempty"`
 }

@@ -14,6 +14,7 @@ import (
 // StateReader reads what the append keeps beside the entries.
 type StateReader interface {
 	AllState(ctx context.Context) (State, error)
+	AllReviews(ctx context.Context, each func(ReviewRow) error) error
 }
 
 // VerifyDeep is Verify and more: it rebuilds every meter, everything seen and every chain from the
@@ -34,6 +35,9 @@ func VerifyDeep(ctx context.Context, src Source, k *keys.Keys, tables StateReade
 	}
 	authentic(&report, stored, NewSealer(k))
 	r.compare(&report, stored)
+	if err := r.compareReviews(ctx, &report, tables, k); err != nil {
+		return report, fmt.Errorf("read the reviews: %w", err)
+	}
 	report.OK = report.OK && len(report.Problems) == 0
 	return report, nil
 }
@@ -75,6 +79,8 @@ type replay struct {
 	charged map[Holder]time.Time // newest charge
 	unsure  map[Holder]time.Time // newest charge that may rest on purged entries
 	hazy    map[Pair]time.Time   // newest look of a pair that purged entries may have made known
+	reviews map[ecluse.EntryNumber]openedReview
+	decided map[ecluse.ReviewID]string // state that an entry says
 }
 
 // fill is what a restore did: it filled the meters of all holders numbered below.
@@ -87,6 +93,7 @@ func newReplay() *replay {
 	return &replay{
 		state:   State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]SeenRow{}, Persons: map[ecluse.PersonID]Chain{}},
 		charged: map[Holder]time.Time{}, unsure: map[Holder]time.Time{}, hazy: map[Pair]time.Time{},
+		reviews: map[ecluse.EntryNumber]openedReview{}, decided: map[ecluse.ReviewID]string{},
 	}
 }
 
@@ -108,6 +115,7 @@ func (r *replay) line(l *Line) {
 	if err != nil {
 		return // Verify names it: the content does not match its leaf
 	}
+	r.review(e, detail)
 	if e.Kind == KindRestore {
 		r.fill(fill{below: detail.Subject, at: e.At})
 	}

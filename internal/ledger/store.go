@@ -90,6 +90,7 @@ type LoadKeys struct {
 	Holders []Holder
 	Pairs   []Pair
 	Persons []ecluse.PersonID
+	Queues  []Queue
 }
 
 // Chain is a place in a chain of entries.
@@ -116,7 +117,12 @@ type State struct {
 	Meters  map[Holder]MeterRow
 	Seen    map[Pair]SeenRow
 	Persons map[ecluse.PersonID]Chain
+	// Reviews of each Queue, the newest ReviewsLoaded, decided or not.
+	Reviews map[Queue][]ReviewRow
 }
+
+// ReviewsLoaded is how many reviews of a queue are looked at: many times what may wait.
+const ReviewsLoaded = 200
 
 // Writes is what one batch changes.
 type Writes struct {
@@ -132,11 +138,4 @@ type Tile struct {
 	Level int
 	Index int64
 	Data  []byte
-}
-
-// ReviewRow is a Review as stored.
-type ReviewRow struct {
-	ID    ecluse.ReviewID
-	Entry Entry
-	Review
 }

@@ -47,14 +47,6 @@ type Candidate struct {
 // AnyRevision is the Revision of a candidate whose facts are checked in the transaction itself.
 const AnyRevision = -1
 
-// Review is a disclosure that someone must be told of, or must look at.
-type Review struct {
-	Controller ecluse.ControllerID
-	Kind       string // outside, unexplained, emergency
-	Motive     string
-	Text       []byte // sealed, may be empty
-}
-
 // Result answers one Candidate.
 type Result struct {
 	N        ecluse.EntryNumber

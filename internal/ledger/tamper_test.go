@@ -404,10 +404,10 @@ func TestEveryTamperingBesideTheEntriesIsNamed(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
 		v := newVictim(t, url, 40)
 		done := 0
-		for name, keys := range map[string]int{"meters": 2, "seen": 2, "persons": 1} {
+		for name, keys := range map[string]int{"meters": 2, "seen": 2, "persons": 1, "reviews": 1} {
 			where := map[string]string{"persons": " WHERE seq > 0 OR id = (SELECT MAX(id) FROM persons WHERE seq = 0)"}[name]
 			rows := v.read(name, where)
-			if len(rows.rows) < 3 {
+			if len(rows.rows) < 2 {
 				t.Fatalf("%s has %d rows: nothing is tested", name, len(rows.rows))
 			}
 			for _, row := range rows.rows {

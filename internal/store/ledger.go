@@ -10,6 +10,8 @@ import (
 	"ecluse/internal/ledger"
 )
 
+const reviewRow = `id, entry, at, controller_id, organisation_id, account_id, register_id, kind, purpose, motive, text, state, decided_by, decided_at, mac`
+
 // Statements of the append transaction, in the order in which they run.
 var (
 	loadMeters = defineBulk("load meters", `SELECT m.holder_id, m.register_id, m.seq, m.last_n, m.state, m.mac
@@ -20,6 +22,7 @@ var (
 		"(CAST(? AS BIGINT), CAST(? AS BIGINT))", 0)
 	loadPersons = defineBulk("load person chains", `SELECT p.id, p.seq, p.last_n
 		FROM (VALUES %s) v JOIN persons p ON p.id = v.column1`, "(CAST(? AS BIGINT))", 0)
+	loadReviews   = define("load reviews", `SELECT `+reviewRow+` FROM reviews WHERE account_id = $1 AND register_id = $2 AND kind = $3 ORDER BY id DESC LIMIT $4`)
 	leavesBetween = define("leaves between", `SELECT n, leaf FROM entries WHERE n >= $1 AND n < $2 ORDER BY n`)
 	readTile      = define("read tile", `SELECT data FROM tiles WHERE level = $1 AND idx = $2`)
 
@@ -36,8 +39,8 @@ var (
 		FROM (VALUES %s) v WHERE persons.id = v.column1`, "(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))", 0)
 	insertTile   = define("insert tile", `INSERT INTO tiles (level, idx, data) VALUES ($1, $2, $3)`)
 	insertReview = define("insert review", `INSERT INTO reviews (id, entry, at, controller_id, organisation_id, account_id,
-		register_id, kind, purpose, motive, text, state, decided_by, decided_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending', 0, 0)`)
+		register_id, kind, purpose, motive, text, state, decided_by, decided_at, mac)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`)
 )
 
 // Statements that read the ledger.
@@ -49,6 +52,7 @@ var (
 	countEntries = defineScan("count entries", `SELECT COUNT(*) FROM entries`)
 	allMeters    = defineScan("all meters", `SELECT holder_id, register_id, seq, last_n, state, mac FROM meters`)
 	allSeen      = defineScan("all seen", `SELECT account_id, person_id, charged_at, tier, classes, last_at, mac FROM seen`)
+	allReviews   = defineScan("all reviews", `SELECT `+reviewRow+` FROM reviews ORDER BY id`)
 	allChains    = defineScan("all person chains", `SELECT id, seq, last_n FROM persons WHERE seq > 0`)
 )
 
@@ -57,7 +61,7 @@ func (t *Tx) Load(ctx context.Context, k ledger.LoadKeys) (ledger.State, error) 
 	state := ledger.State{
 		Meters:  make(map[ledger.Holder]ledger.MeterRow, len(k.Holders)),
 		Seen:    make(map[ledger.Pair]ledger.SeenRow, len(k.Pairs)),
-		Persons: make(map[ecluse.PersonID]ledger.Chain, len(k.Persons)),
+		Persons: make(map[ecluse.PersonID]ledger.Chain, len(k.Persons)), Reviews: map[ledger.Queue][]ledger.ReviewRow{},
 	}
 	args := make([]any, 0, 2*len(k.Holders))
 	for _, h := range k.Holders {
@@ -74,7 +78,13 @@ func (t *Tx) Load(ctx context.Context, k ledger.LoadKeys) (ledger.State, error) 
 		args = append(args, int64(p))
 	}
 	persons := t.lookup(loadPersons, args, chainInto(state.Persons))
-	return state, t.together(ctx, slices.Concat(meters, seen, persons))
+	var queues []call
+	for _, q := range k.Queues {
+		queues = append(queues, call{
+			statement: loadReviews, args: []any{int64(q.Account), int64(q.Register), q.Kind, ledger.ReviewsLoaded}, each: reviewInto(state.Reviews, q),
+		})
+	}
+	return state, t.together(ctx, slices.Concat(meters, seen, persons, queues))
 }
 
 // lookup is a bulk's call for keys, padded so that few texts are ever prepared; none for no keys.
@@ -126,6 +136,24 @@ func seenInto(into map[ledger.Pair]ledger.SeenRow) func(scanner) error {
 		into[p] = s
 		return nil
 	}
+}
+
+func reviewInto(into map[ledger.Queue][]ledger.ReviewRow, q ledger.Queue) func(scanner) error {
+	return func(row scanner) error {
+		r, err := scanReviewRow(row)
+		into[q] = append(into[q], r)
+		return err
+	}
+}
+
+// scanReviewRow reads the columns of reviewRow.
+func scanReviewRow(row scanner) (ledger.ReviewRow, error) {
+	var r ledger.ReviewRow
+	var at, decided int64
+	err := row.Scan(&r.ID, &r.Entry, &at, &r.Controller, &r.Organisation, &r.Account, &r.Register, &r.Kind, &r.Purpose, &r.Motive, &r.Text,
+		&r.State, &r.DecidedBy, &decided, &r.MAC)
+	r.At, r.DecidedAt = fromMicros(at), fromMicros(decided)
+	return r, err
 }
 
 func chainInto(into map[ecluse.PersonID]ledger.Chain) func(scanner) error {
@@ -185,9 +213,8 @@ func (t *Tx) saveRest(ctx context.Context, w ledger.Writes) error {
 		if text == nil {
 			text = []byte{}
 		}
-		e := r.Entry
-		t.later(call{statement: insertReview, args: []any{int64(r.ID), int64(e.N), micros(e.At), int64(r.Controller), int64(e.Organisation),
-			int64(e.Account), int64(e.Register), r.Kind, string(e.Purpose), r.Motive, text}})
+		t.later(call{statement: insertReview, args: []any{int64(r.ID), int64(r.Entry), micros(r.At), int64(r.Controller), int64(r.Organisation),
+			int64(r.Account), int64(r.Register), r.Kind, string(r.Purpose), r.Motive, text, r.State, int64(r.DecidedBy), micros(r.DecidedAt), r.MAC}})
 	}
 	return t.InsertNotices(ctx, w.Notices)
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"ecluse"
 	"ecluse/internal/directory"
@@ -10,7 +9,7 @@ import (
 
 const (
 	reviewColumns = `r.id, r.entry, r.at, r.controller_id, r.organisation_id, r.account_id, a.given_name || ' ' || a.usual_name,
-		r.register_id, r.kind, r.purpose, r.motive, r.text, r.state, r.decided_by, r.decided_at FROM reviews r JOIN accounts a ON a.id = r.account_id`
+		r.register_id, r.kind, r.purpose, r.motive, r.text, r.state, r.decided_by, r.decided_at, r.mac FROM reviews r JOIN accounts a ON a.id = r.account_id`
 	reviewsFirst   = ` ORDER BY CASE r.kind WHEN 'emergency' THEN 0 ELSE 1 END, r.id DESC LIMIT $4 OFFSET $5`
 	ofOrganisation = `r.organisation_id = $1 AND r.state = 'pending' AND (r.kind = 'outside') = $2 AND r.account_id <> $3`
 	ofController   = `r.controller_id = $1 AND r.state = $2 AND (r.state = 'contested' OR r.kind <> 'outside') AND r.account_id <> $3`
@@ -24,15 +23,14 @@ var (
 	countOfController     = define("count reviews of controller", countReviewsOf+ofController)
 	readReview            = define("read review", `SELECT `+reviewColumns+` WHERE r.id = $1`)
 	countReviews          = define("count pending reviews", `SELECT COUNT(*) FROM reviews WHERE account_id = $1 AND register_id = $2 AND state = 'pending' AND kind = 'unexplained'`)
-	decideReview          = define("decide review", `UPDATE reviews SET decided_by = $2, decided_at = $3, state = $4 WHERE id = $1 AND state = 'pending'`)
-	settleReview          = define("settle review", `UPDATE reviews SET state = 'settled' WHERE id = $1 AND state = 'contested'`)
+	moveReview            = define("move review", `UPDATE reviews SET decided_by = $3, decided_at = $4, state = $5, mac = $6 WHERE id = $1 AND state = $2`)
 )
 
 func scanReview(s scanner) (directory.Review, error) {
 	var r directory.Review
 	var at, decided int64
 	err := s.Scan(&r.ID, &r.Entry, &at, &r.Controller, &r.Organisation, &r.Account, &r.AccountName, &r.Register, &r.Kind, &r.Purpose,
-		&r.Motive, &r.Text, &r.State, &r.DecidedBy, &decided)
+		&r.Motive, &r.Text, &r.State, &r.DecidedBy, &decided, &r.MAC)
 	r.At, r.DecidedAt = fromMicros(at), fromMicros(decided)
 	return r, err
 }
@@ -68,12 +66,12 @@ func (db *DB) PendingReviews(ctx context.Context, a ecluse.AccountID, r ecluse.R
 	return n, db.row(ctx, countReviews, []any{int64(a), int64(r)}, &n)
 }
 
-// DecideReview moves a pending review on: directory.ErrDecided otherwise.
-func (t *Tx) DecideReview(ctx context.Context, id ecluse.ReviewID, by ecluse.AccountID, state string, at time.Time) error {
-	return decided(t.execOne(ctx, decideReview, int64(id), int64(by), micros(at), state))
+// Review is one review: directory.ErrNotFound.
+func (t *Tx) Review(ctx context.Context, id ecluse.ReviewID) (directory.Review, error) {
+	return one(ctx, t, readReview, scanReview, directory.ErrNotFound, int64(id))
 }
 
-// SettleReview takes a contested review off the list: directory.ErrDecided otherwise.
-func (t *Tx) SettleReview(ctx context.Context, id ecluse.ReviewID) error {
-	return decided(t.execOne(ctx, settleReview, int64(id)))
+// MoveReview writes the decision on a review that is in a state: directory.ErrDecided if it is in another.
+func (t *Tx) MoveReview(ctx context.Context, from string, r directory.Review) error {
+	return decided(t.execOne(ctx, moveReview, int64(r.ID), from, int64(r.DecidedBy), micros(r.DecidedAt), r.State, r.MAC))
 }

@@ -78,6 +78,26 @@ func (s *Snapshot) CountEntries(ctx context.Context) (int64, error) { return cou
 // AllState reads every meter, everything seen and every chain, for `verify --deep`.
 func (s *Snapshot) AllState(ctx context.Context) (ledger.State, error) { return stateOf(ctx, s.t) }
 
+// AllReviews reads every review, by number.
+func (s *Snapshot) AllReviews(ctx context.Context, each func(ledger.ReviewRow) error) error {
+	return reviewsOf(ctx, s.t, each)
+}
+
+// AllReviews reads every review, by number.
+func (db *DB) AllReviews(ctx context.Context, each func(ledger.ReviewRow) error) error {
+	return reviewsOf(ctx, db, each)
+}
+
+func reviewsOf(ctx context.Context, r reading, do func(ledger.ReviewRow) error) error {
+	return r.query(ctx, allReviews, func(rows *sql.Rows) error {
+		row, err := scanReviewRow(rows)
+		if err != nil {
+			return err
+		}
+		return do(row)
+	})
+}
+
 // Head reads the head without locking.
 func (db *DB) Head(ctx context.Context) (ledger.Head, error) { return headOf(ctx, db) }
 

@@ -19,7 +19,7 @@ func (w *World) Reviews(who string) (all []directory.Review) {
 				w.t.Fatal(err)
 			}
 			all = append(all, p.Reviews...)
-			if len(p.Reviews) < directory.ReviewPageSize {
+			if (page+1)*directory.ReviewPageSize >= p.Count {
 				break
 			}
 		}

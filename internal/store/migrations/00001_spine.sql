@@ -336,8 +336,9 @@ CREATE TABLE reviews (                     -- disclosures that someone must be t
     text            BYTEA  NOT NULL,       -- sealed free text, empty once deleted
     state           TEXT   NOT NULL,       -- pending, accepted, contested
     decided_by      BIGINT NOT NULL,
-    decided_at      BIGINT NOT NULL
+    decided_at      BIGINT NOT NULL,
+    mac             BYTEA  NOT NULL        -- covers all but the text
 );
-CREATE INDEX reviews_account ON reviews (account_id, register_id, state, kind);
+CREATE INDEX reviews_account ON reviews (account_id, register_id, kind, id);
 CREATE INDEX reviews_organisation ON reviews (organisation_id, state, id);
 CREATE INDEX reviews_controller ON reviews (controller_id, state, id);
