@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ecluse/internal/directory"
@@ -14,11 +16,12 @@ import (
 type directoryCommand struct {
 	Import      directoryImportCommand `cmd:"" help:"Ask for organisations, agreements, accounts and links; an access officer approves."`
 	Invitations invitationsCommand     `cmd:"" help:"Print the sign-in links of accounts that were not used yet."`
+	Orphans     orphansCommand         `cmd:"" help:"List accounts, rights and links that nobody stands for any more."`
 }
 
 type directoryImportCommand struct {
 	configFlag
-	Account      string   `required:"" placeholder:"EMAIL" help:"Who runs this: an access officer or administrator. They cannot be the one who approves."`
+	Body         string   `placeholder:"CODE" help:"Whose directory, where the installation has several bodies."`
 	Installation bool     `help:"First batch: the accounts in it start with their full budgets."`
 	Check        bool     `help:"Read and compare, ask for nothing."`
 	Files        []string `arg:"" type:"existingfile" help:"CSV files of organisations, agreements, accounts, links."`
@@ -30,7 +33,7 @@ func (c directoryImportCommand) Run(s *surroundings) error {
 		return err
 	}
 	defer n.Close()
-	by, body, err := c.requester(s, n)
+	body, err := bodyOf(s, n, c.Body)
 	if err != nil {
 		return err
 	}
@@ -52,10 +55,7 @@ func (c directoryImportCommand) Run(s *surroundings) error {
 		}
 		return printSummary(s, summary)
 	}
-	approval, err := n.Directory.Request(s.Context, by, change)
-	if errors.Is(err, directory.ErrDualControl) {
-		return refused(fmt.Errorf("%s is neither an access officer nor an administrator who has signed in", c.Account), "")
-	}
+	approval, err := n.Directory.Submit(s.Context, directory.Actor{CLI: operator()}, change)
 	if err != nil {
 		return err
 	}
@@ -66,18 +66,30 @@ func (c directoryImportCommand) Run(s *surroundings) error {
 	if err := printSummary(s, summary); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.Out, "\nAsked for. It takes effect when another access officer approves it: %s/approvals (until %s).\n",
+	_, err = fmt.Fprintf(s.Out, "\nAsked for, by nobody yet: an access officer or administrator takes it up, and another access officer approves it: %s/approvals (until %s).\n",
 		strings.TrimSuffix(n.Config.Instance.PublicURL, "/"), approval.Expires.Format("2006-01-02"))
 	return err
 }
 
-// requester finds the account that runs the command, and its body's code.
-func (c directoryImportCommand) requester(s *surroundings, n *node.Node) (directory.Actor, string, error) {
-	account, body, err := n.Directory.ByEmail(s.Context, strings.ToLower(c.Account))
+// bodyOf is the code of the body that a command is about: the one named, or the only one.
+func bodyOf(s *surroundings, n *node.Node, code string) (string, error) {
+	all, err := n.Directory.Controllers(s.Context)
 	if err != nil {
-		return directory.Actor{}, "", refused(fmt.Errorf("there is no account %s", c.Account), "ecluse directory invitations lists accounts that nobody has used yet")
+		return "", err
 	}
-	return directory.Actor{Account: account.ID, CLI: operator(), Assured: true, Strong: true}, body.Code, nil
+	var codes []string
+	for _, c := range all {
+		codes = append(codes, c.Code)
+	}
+	switch {
+	case code == "" && len(codes) == 1:
+		return codes[0], nil
+	case code == "":
+		return "", wrongUse(errors.New("there are several bodies: say which"), "--body "+strings.Join(codes, " or --body "))
+	case !slices.Contains(codes, code):
+		return "", wrongUse(fmt.Errorf("there is no body %s", code), "there are "+strings.Join(codes, ", "))
+	}
+	return code, nil
 }
 
 func printSummary(s *surroundings, d directory.Summary) error {
@@ -128,6 +140,72 @@ func printInvitations(s *surroundings, n *node.Node) error {
 		}
 	}
 	return nil
+}
+
+type orphansCommand struct {
+	configFlag
+	Body string `placeholder:"CODE" help:"Whose directory; otherwise every body's."`
+	JSON bool   `help:"Print one JSON document."`
+}
+
+// orphanLine is one line of the list as JSON.
+type orphanLine struct {
+	Body         string `json:"body"`
+	Account      string `json:"account"` // e-mail
+	Organisation string `json:"organisation"`
+	Why          string `json:"why"`
+	Role         string `json:"role,omitempty"`
+	Links        int    `json:"links,omitempty"`
+	Since        string `json:"since"`
+}
+
+func (c orphansCommand) Run(s *surroundings) error {
+	n, err := c.open(s)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	lines, err := c.lines(s, n)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(s.Out).Encode(map[string]any{"orphans": lines})
+	}
+	for _, l := range lines {
+		what := strings.TrimSpace(l.Why + " " + l.Role)
+		if l.Links > 0 {
+			what += fmt.Sprintf(" (%d)", l.Links)
+		}
+		fmt.Fprintf(s.Out, "%-40s %-28s %-28s %s\n", l.Account, l.Organisation, what, l.Since)
+	}
+	_, err = fmt.Fprintf(s.Out, "%d in all\n", len(lines))
+	return err
+}
+
+func (c orphansCommand) lines(s *surroundings, n *node.Node) ([]orphanLine, error) {
+	bodies, err := n.Directory.Controllers(s.Context)
+	if err != nil {
+		return nil, err
+	}
+	if c.Body != "" {
+		code, err := bodyOf(s, n, c.Body)
+		if err != nil {
+			return nil, err
+		}
+		bodies = slices.DeleteFunc(bodies, func(b directory.Controller) bool { return b.Code != code })
+	}
+	lines := []orphanLine{}
+	for _, b := range bodies {
+		all, err := n.Directory.Orphans(s.Context, directory.Actor{CLI: operator()}, b.Code)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range all {
+			lines = append(lines, orphanLine{b.Code, o.Account.Email, o.Organisation, o.Why, string(o.Role), o.Links, o.Since.UTC().Format("2006-01-02")})
+		}
+	}
+	return lines, nil
 }
 
 // operating is the code of the body that operates a register.

@@ -89,6 +89,8 @@ type Provider struct {
 	ACRAccepted      []string `toml:"acr_accepted" required:"true" doc:"Values of acr with which one may act at all: exact names, not an order."`
 	ACRStrong        []string `toml:"acr_strong" doc:"Values of acr that are enough for sensitive acts; each must be in acr_accepted."`
 	IDPClaim         string   `toml:"idp_claim" default:"idp_id" doc:"Claim that names the identity provider behind a federation; accounts are bound to it and sub. Empty: the provider itself."`
+	ProvenEmail      []string `toml:"proven_email" doc:"Identity providers (values of idp_claim, or * for all) that prove the e-mail address which they pass on: who accepts an invitation must then come with the very address. Of all others it is a hint."`
+	ProvenSIRET      []string `toml:"proven_siret" doc:"Identity providers that prove the SIRET which they pass on: it must then be that of the account's organisation or site. Of all others it is a hint; most pass on what the person typed."`
 	Userinfo         string   `toml:"userinfo" default:"jwt" oneof:"jwt|json" doc:"Form of the userinfo answer: a signed JWT or plain JSON."`
 	PKCE             bool     `toml:"pkce" default:"true" doc:"Send a PKCE challenge (S256)."`
 	Prompt           string   `toml:"prompt" default:"login" doc:"\"login\" asks the federation to prove the person anew each time, as shared desks need; empty leaves it to the federation."`

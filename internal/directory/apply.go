@@ -22,6 +22,8 @@ type Tx interface {
 	InsertApproval(ctx context.Context, a Approval) error
 	// DecideApproval moves a pending request on: ErrDecided if it is not pending any more.
 	DecideApproval(ctx context.Context, id ecluse.ApprovalID, by ecluse.AccountID, state string, at time.Time) error
+	// TakeUpApproval writes who asks for a pending request that nobody had asked for: ErrDecided otherwise.
+	TakeUpApproval(ctx context.Context, a Approval) error
 	LinksApplied(ctx context.Context, id ecluse.ApprovalID, count int) error
 	PutOrganisation(ctx context.Context, o Organisation) error
 	PutAgreement(ctx context.Context, a Agreement) error

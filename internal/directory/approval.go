@@ -104,6 +104,9 @@ func (d *Directory) Request(ctx context.Context, by Actor, c Change) (Approval, 
 	})
 }
 
+// deciders are the roles that decide requests of some kind.
+var deciders = []ecluse.Role{ecluse.RoleAccessOfficer, ecluse.RoleSecurityOfficer, ecluse.RoleAccountManager, ecluse.RoleAgent}
+
 // Approvals are the pending requests that an account may decide, as far as its role goes, without the
 // bodies. ErrNotFound if it decides none at all.
 func (d *Directory) Approvals(ctx context.Context, by Actor) ([]Approval, error) {
@@ -111,7 +114,7 @@ func (d *Directory) Approvals(ctx context.Context, by Actor) ([]Approval, error)
 	if err != nil {
 		return nil, err
 	}
-	if !s.Has(ecluse.RoleAccessOfficer) && !s.Has(ecluse.RoleSecurityOfficer) {
+	if !slices.ContainsFunc(deciders, s.Has) {
 		return nil, ErrNotFound
 	}
 	all, err := d.rows.Approvals(ctx, s.Controller.ID, "pending")
@@ -232,8 +235,10 @@ func (d *Directory) unlessStale(ctx context.Context, rev int64, found error) err
 func (d *Directory) approvalFacts(ctx context.Context, s Standing, by Actor, a Approval, approve bool) (f policy.ApprovalFacts, err error) {
 	k, _ := kindOf(a.Kind)
 	f = policy.ApprovalFacts{Concerns: a.Organisation, Within: k.within, Approves: approve, Assured: by.Assured, Strong: by.Strong}
-	if f.Requester, err = d.party(ctx, a.RequestedBy, a.Session, a.Device); err != nil {
-		return f, err
+	if a.RequestedBy != 0 {
+		if f.Requester, err = d.party(ctx, a.RequestedBy, a.Session, a.Device); err != nil {
+			return f, err
+		}
 	}
 	if f.Approver, err = d.party(ctx, by.Account, by.Session, by.Device); err != nil {
 		return f, err

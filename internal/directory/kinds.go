@@ -186,5 +186,5 @@ func (d *Directory) insert(ctx context.Context, tx ledger.Tx, e *ledger.Entry, a
 	if a.Kind == KindAccount || a.Kind == KindStandInConfirm || a.Kind == KindImport {
 		tell = append(tell, told)
 	}
-	return a, errors.Join(tx.(Tx).InsertApproval(ctx, d.signed(a)), tx.(notice.Tx).InsertNotices(ctx, tell))
+	return a, errors.Join(tx.(Tx).InsertApproval(ctx, d.signed(a)), tx.(Tx).InsertNotices(ctx, tell))
 }

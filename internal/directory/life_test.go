@@ -32,7 +32,7 @@ func TestAnAccountFallsAsleepAfterSixtyDaysAndIsWokenByARequestOnly(t *testing.T
 		if state() != directory.Dormant {
 			t.Errorf("after 60 days it is %s", state())
 		}
-		if _, err := w.Directory.Reviews(t.Context(), w.Actor("anne")); !errors.Is(err, directory.ErrInactive) {
+		if _, err := w.Directory.Team(t.Context(), w.Actor("anne")); !errors.Is(err, directory.ErrInactive) {
 			t.Errorf("a dormant account acts: %v", err)
 		}
 		// Nobody who only holds the database wakes it.

@@ -3,7 +3,6 @@ package directory
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"ecluse"
@@ -93,27 +92,47 @@ func (d *Directory) putObservation(ctx context.Context, tx ledger.Tx, o Observat
 }
 
 // Enforce ends the observation of a register's budgets at once. It only takes away, so that one access,
-// security officer or administrator of the body suffices. Errors: ErrNotFound (there is none running),
-// ErrDualControl (not theirs to do).
+// security officer or administrator of the body suffices; a command of a node ends it for every body.
+// Errors: ErrNotFound (there is none running), ErrDualControl (not theirs to do), ErrInactive, ErrWeak.
 func (d *Directory) Enforce(ctx context.Context, by Actor, reg ecluse.RegisterID) error {
-	_, err := d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
-		s, err := d.actor(ctx, by, assured)
-		if err != nil {
-			return nil, err
+	_, err := d.ledger.AppendFresh(ctx, func() (list []ledger.Candidate, err error) {
+		var s Standing
+		if by.command() {
+			s, err = d.everyObservation(ctx)
+		} else if s, err = d.actor(ctx, by, assured); err == nil && !bodyStaff(s) && !s.Has(ecluse.RoleSecurityOfficer) {
+			err = ErrDualControl
 		}
-		if !bodyStaff(s) && !s.Has(ecluse.RoleSecurityOfficer) {
-			return nil, ErrDualControl
+		for _, o := range s.Observations {
+			if o.Register == reg && o.Runs(d.now()) {
+				list = append(list, d.enforcing(by, s, o))
+			}
 		}
-		i := slices.IndexFunc(s.Observations, func(o Observation) bool { return o.Register == reg && o.Runs(d.now()) })
-		if i < 0 {
-			return nil, ErrNotFound
+		if err == nil && len(list) == 0 {
+			err = ErrNotFound
 		}
-		return []ledger.Candidate{d.enforcing(by, s, s.Observations[i])}, nil
+		return list, err
 	})
 	if err != nil {
 		return fmt.Errorf("enforce budgets: %w", err)
 	}
 	return nil
+}
+
+// everyObservation is what a command of a node stands on: the observations of every body, as of a revision.
+func (d *Directory) everyObservation(ctx context.Context) (s Standing, err error) {
+	if s.Rev, err = d.rows.Rev(ctx); err != nil {
+		return s, fmt.Errorf("read the revision: %w", err)
+	}
+	all, err := d.rows.Observations(ctx)
+	if err != nil {
+		return s, fmt.Errorf("read the observations: %w", err)
+	}
+	for _, o := range all {
+		if d.valid(observationDomain, int64(o.Register), o.MAC, o.canonical()) {
+			s.Observations = append(s.Observations, o)
+		}
+	}
+	return s, nil
 }
 
 func (d *Directory) enforcing(by Actor, s Standing, o Observation) ledger.Candidate {

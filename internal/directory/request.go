@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/mail"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"ecluse"
 	"ecluse/internal/ledger"
@@ -29,6 +31,10 @@ var (
 	ErrRole = errors.New("there is no such role to ask for")
 	// ErrNothing: what is asked for is so already.
 	ErrNothing = errors.New("this is so already")
+	// ErrEmail: it is no e-mail address.
+	ErrEmail = errors.New("this is no e-mail address")
+	// ErrName: a name is empty, too long, or holds what no name holds.
+	ErrName = errors.New("this is no name")
 	// ErrEnd: the end is not within AccountLife from now.
 	ErrEnd = errors.New("an account ends within a year")
 )
@@ -68,7 +74,28 @@ func (d *Directory) RequestAccount(ctx context.Context, by Actor, r AccountReque
 	if !slices.Contains(RequestReasons, r.Reason) {
 		return Approval{}, ErrReason
 	}
+	if err := r.check(); err != nil {
+		return Approval{}, err
+	}
 	return d.ask(ctx, by, KindAccount, func(s Standing) (question, error) { return d.accountQuestion(ctx, s, r, false) })
+}
+
+// maxName is how long a name or an address may be, in bytes.
+const maxName = 254
+
+// check looks at what was typed, before anything is read.
+func (r AccountRequest) check() error {
+	a, err := mail.ParseAddress(r.Email)
+	if err != nil || a.Name != "" || !strings.EqualFold(a.Address, r.Email) || !strings.Contains(domain(r.Email), ".") || len(r.Email) > maxName {
+		return ErrEmail
+	}
+	for _, name := range []string{r.GivenName, r.UsualName} {
+		odd := func(c rune) bool { return !unicode.IsPrint(c) || strings.ContainsRune("<>→·@/", c) }
+		if strings.TrimSpace(name) == "" || name != strings.TrimSpace(name) || len(name) > maxName || strings.ContainsFunc(name, odd) {
+			return ErrName
+		}
+	}
+	return nil
 }
 
 // accountQuestion turns what somebody asks for into a change of one account, and the diff of it.

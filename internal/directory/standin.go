@@ -32,6 +32,9 @@ var ErrStandIns = fmt.Errorf("a site has at most %d replacements at once", Stand
 // address that has an account that acts.
 func (d *Directory) RequestStandIn(ctx context.Context, by Actor, r AccountRequest) (Approval, error) {
 	r.Roles, r.Agreements, r.Ends, r.Relink, r.Reason = []ecluse.Role{ecluse.RoleAgent}, nil, time.Time{}, false, "replacement"
+	if err := r.check(); err != nil {
+		return Approval{}, err
+	}
 	return d.ask(ctx, by, KindStandIn, func(s Standing) (question, error) {
 		if r.Site == "" {
 			r.Site = s.Site.Code

@@ -32,6 +32,7 @@ type TeamRows interface {
 	Asked(ctx context.Context, a ecluse.AccountID, since time.Time) (asked, waiting int, err error)
 	// Desks are the browsers and networks that an account was signed in from before a session.
 	Desks(ctx context.Context, a ecluse.AccountID, before ecluse.SessionID) ([]Desk, error)
+	OrphanRows
 	// Desk is where a session of an account is: ErrNotFound, also once it was forgotten.
 	Desk(ctx context.Context, a ecluse.AccountID, session ecluse.SessionID) (Desk, error)
 }
@@ -81,6 +82,47 @@ func (d *Directory) Team(ctx context.Context, by Actor) ([]Member, error) {
 		return cmp.Or(strings.Compare(a.UsualName, b.UsualName), strings.Compare(a.GivenName, b.GivenName), cmp.Compare(a.ID, b.ID))
 	})
 	return team, nil
+}
+
+// Member is one account, for whoever may manage it: the account managers of its organisation, and the body's
+// staff. ErrNotFound for everybody else.
+func (d *Directory) Member(ctx context.Context, by Actor, id ecluse.AccountID) (m Member, o Organisation, err error) {
+	s, err := d.actor(ctx, by, assured)
+	if err != nil {
+		return m, o, err
+	}
+	of, err := d.Standing(ctx, id)
+	if err != nil {
+		return m, o, unknownIsNotFound(err)
+	}
+	if !s.managesAccount(of.Account) || of.Account.Kind == KindClient {
+		return m, o, ErrNotFound
+	}
+	a := of.Account
+	return Member{Account: a, Now: of.StateAt(d.now()), Site: of.Site.Name, Roles: of.Roles, LastMonth: month(a.ActiveAt), Own: id == by.Account}, of.Organisation, nil
+}
+
+// MemberByEmail is the account of the actor's organisation, or for the body's staff of the body, that shows
+// an address: ErrNotFound, also when several do.
+func (d *Directory) MemberByEmail(ctx context.Context, by Actor, email string) (m Member, o Organisation, err error) {
+	s, err := d.actor(ctx, by, assured)
+	if err != nil {
+		return m, o, err
+	}
+	found, err := d.rows.AccountsByEmail(ctx, strings.ToLower(email))
+	if err != nil {
+		return m, o, fmt.Errorf("look up an account: %w", err)
+	}
+	found = slices.DeleteFunc(found, func(a Account) bool { return !s.managesAccount(a) || a.State == Ended })
+	if len(found) != 1 {
+		return m, o, ErrNotFound
+	}
+	return d.Member(ctx, by, found[0].ID)
+}
+
+// managesAccount: an account manager those of its organisation, the body's staff all of the body.
+func (s Standing) managesAccount(a Account) bool {
+	return a.Controller == s.Controller.ID && (bodyStaff(s) || manages(s) && a.Organisation == s.Account.Organisation)
 }
 
 // endedBefore reports whether the account ended by date before an instant; of one that an act ended it is
@@ -146,7 +188,7 @@ func (d *Directory) manageable(ctx context.Context, by Actor, id ecluse.AccountI
 	if err != nil {
 		return s, a, unknownIsNotFound(err)
 	}
-	if a.Controller != s.Controller.ID || !bodyStaff(s) && !(manages(s) && a.Organisation == s.Account.Organisation) {
+	if !s.managesAccount(a) {
 		return s, Account{}, ErrNotFound
 	}
 	if a.ID == by.Account {

@@ -143,7 +143,7 @@ func (n *Node) programs() (*signin.Programs, error) {
 func provider(p config.Provider) (signin.Provider, error) {
 	made := signin.Provider{
 		ID: p.ID, Label: p.Label, Issuer: p.Issuer, ClientID: p.ClientID, Auth: signin.AuthMethod(p.Auth), Scopes: p.Scopes,
-		ACRAccepted: p.ACRAccepted, ACRStrong: p.ACRStrong, IDPClaim: p.IDPClaim, Userinfo: p.Userinfo, PKCE: p.PKCE, NoPromptLogin: p.Prompt == "",
+		ACRAccepted: p.ACRAccepted, ACRStrong: p.ACRStrong, IDPClaim: p.IDPClaim, ProvenEmail: p.ProvenEmail, ProvenSIRET: p.ProvenSIRET, Userinfo: p.Userinfo, PKCE: p.PKCE, NoPromptLogin: p.Prompt == "",
 	}
 	if made.Auth == signin.PrivateKeyJWT {
 		var err error

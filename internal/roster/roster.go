@@ -4,7 +4,7 @@
 //
 // A file is CSV in UTF-8, separated by commas or semicolons, and its header says what it holds:
 //
-//	organisations  organisation, parent, kind, siret, name, territory, phone, state
+//	organisations  organisation, parent, kind, siret, name, territory, phone, headcount, state
 //	agreements     agreement, organisation, register, purposes, fields, territory, starts, ends, limits, state
 //	accounts       email, given_name, usual_name, organisation, site, roles, agreements, idp, sub, ends, state
 //	links          person, register, account, site, kind, starts, ends
@@ -25,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ var kinds = []struct {
 	{[]string{"email"}, []string{"email", "given_name", "usual_name", "organisation", "site", "roles", "agreements", "idp", "sub", "ends", "state"}, (*reader).account},
 	{[]string{"agreement", "purposes"}, []string{"agreement", "organisation", "register", "purposes", "fields", "territory", "starts", "ends", "limits", "state"}, (*reader).agreement},
 	{[]string{"person", "register"}, []string{"person", "register", "account", "site", "kind", "starts", "ends"}, (*reader).link},
-	{[]string{"organisation", "name"}, []string{"organisation", "parent", "kind", "siret", "name", "territory", "phone", "state"}, (*reader).organisation},
+	{[]string{"organisation", "name"}, []string{"organisation", "parent", "kind", "siret", "name", "territory", "phone", "headcount", "state"}, (*reader).organisation},
 }
 
 func (r *reader) file(name string, text []byte) {
@@ -218,6 +219,19 @@ func (w row) date(column string, needed bool) time.Time {
 	return time.Time{}
 }
 
+// count reads a number of people; 0, which is unknown, if the cell is empty.
+func (w row) count(column string) int {
+	v := w.get(column)
+	if v == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 || n > 1_000_000 {
+		w.bad(column, "it is no number of people")
+	}
+	return n
+}
+
 func (w row) register() *register.Register {
 	reg, err := w.registers.ByCode(w.ctx, w.need("register"))
 	if err != nil {
@@ -230,7 +244,7 @@ func (w row) register() *register.Register {
 func (r *reader) organisation(w row) {
 	o := directory.OrganisationChange{
 		Code: w.need("organisation"), Parent: w.get("parent"), Kind: w.get("kind"), SIRET: w.get("siret"), Name: w.need("name"),
-		Territory: w.get("territory"), Phone: w.get("phone"), State: w.state(),
+		Territory: w.get("territory"), Phone: w.get("phone"), Headcount: w.count("headcount"), State: w.state(),
 	}
 	if o.SIRET != "" {
 		clean, code := intake.SIRET(o.SIRET)

@@ -287,14 +287,21 @@ func (p *provider) fetchUserinfo(ctx context.Context, m *metadata, access, sub s
 	if id.UsualName == "" {
 		id.UsualName = text(claims, "family_name")
 	}
+	behind := ""
 	if p.IDPClaim != "" {
-		behind := text(claims, p.IDPClaim)
+		behind = text(claims, p.IDPClaim)
 		if behind == "" { // never fall back: two identity providers may use the same sub
 			return directory.Identity{}, refuse(CodeTokenInvalid, "userinfo: idp")
 		}
 		id.IDP += "/" + behind
 	}
+	id.EmailProven, id.SIRETProven = Proves(p.ProvenEmail, behind), Proves(p.ProvenSIRET, behind)
 	return id, nil
+}
+
+// Proves reports whether an identity provider is in a configured list: by its name, or because all are.
+func Proves(list []string, idp string) bool {
+	return slices.Contains(list, "*") || idp != "" && slices.Contains(list, idp)
 }
 
 // openUserinfo checks a signed userinfo answer.

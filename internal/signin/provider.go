@@ -52,6 +52,10 @@ type Provider struct {
 	ACRAccepted []string
 	ACRStrong   []string
 	IDPClaim    string // claim that names the identity provider behind a federation ("idp_id"); "" = none
+	// ProvenEmail and ProvenSIRET are the identity providers behind it ("*" = all) that prove what they pass
+	// on; of others it is a hint.
+	ProvenEmail []string
+	ProvenSIRET []string
 	Userinfo    string // UserinfoJWT or UserinfoJSON
 	PKCE        bool   // S256
 	// NoPromptLogin leaves prompt=login out. Shared desks are the rule: do not.

@@ -74,6 +74,8 @@ var (
 	insertApproval = define("insert approval", `INSERT INTO approvals (`+approvalColumns+`) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, 0, 0, 'pending', $10, $11, $12, $13, $14)`)
 	decideApproval = define("decide approval", `UPDATE approvals SET decided_by = $2, decided_at = $3, state = $4
 		WHERE id = $1 AND state = 'pending' AND requested_by <> $2 AND expires > $3`)
+	takeUpApproval = define("take up approval", `UPDATE approvals SET requested_by = $2, requester = $3, session_id = $4, device = $5, network = $6, mac = $7
+		WHERE id = $1 AND state = 'pending' AND requested_by = 0`)
 	linksApplied      = define("links applied", `UPDATE approvals SET subject_id = $2 WHERE id = $1`)
 	insertInvitations = defineBulk("insert invitations", `INSERT INTO invitations (secret_hash, account_id, created, ends, used_at) VALUES %s`, "(?,?,?,?,0)", 0)
 	useInvitation     = define("use invitation", `UPDATE invitations SET used_at = $2 WHERE secret_hash = $1 AND used_at = 0`)
@@ -378,6 +380,12 @@ func (t *Tx) InsertApproval(ctx context.Context, a directory.Approval) error {
 // DecideApproval moves a pending request on: directory.ErrDecided otherwise.
 func (t *Tx) DecideApproval(ctx context.Context, id ecluse.ApprovalID, by ecluse.AccountID, state string, at time.Time) error {
 	return decided(t.execOne(ctx, decideApproval, int64(id), int64(by), micros(at), state))
+}
+
+// TakeUpApproval writes who asks for a pending request that nobody had asked for: directory.ErrDecided
+// otherwise.
+func (t *Tx) TakeUpApproval(ctx context.Context, a directory.Approval) error {
+	return decided(t.execOne(ctx, takeUpApproval, int64(a.ID), int64(a.RequestedBy), a.Requester, int64(a.Session), a.Device, a.Network, a.MAC))
 }
 
 func decided(err error) error {

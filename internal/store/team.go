@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"ecluse"
@@ -18,8 +19,10 @@ var (
 		WHERE account_id = $1 AND register_id = 0 AND at > $2 AND kind = 'directory'`)
 	countAsked = define("count requests of account", `SELECT COUNT(*), COALESCE(SUM(CASE WHEN state = 'pending' THEN 1 ELSE 0 END), 0) FROM approvals
 		WHERE requested_by = $1 AND requested_by <> 0 AND requested_at > $2`)
-	readDesks = define("read desks of account", `SELECT DISTINCT device, browser, network FROM sessions WHERE account_id = $1 AND id < $2`)
-	readDesk  = define("read desk of session", `SELECT device, browser, network FROM sessions WHERE id = $1 AND account_id = $2`)
+	readDesks         = define("read desks of account", `SELECT DISTINCT device, browser, network FROM sessions WHERE account_id = $1 AND id < $2`)
+	countLinksOfEnded = defineScan("count links of ended accounts", `SELECT l.account_id, COUNT(*) FROM accounts a
+		JOIN links l ON l.account_id = a.id WHERE a.controller_id = $1 AND a.state = 'ended' AND l.ends > $2 GROUP BY l.account_id`)
+	readDesk = define("read desk of session", `SELECT device, browser, network FROM sessions WHERE id = $1 AND account_id = $2`)
 )
 
 // AccountsOf implements directory.TeamRows.
@@ -43,6 +46,19 @@ func (db *DB) DirectoryActs(ctx context.Context, a ecluse.AccountID, since time.
 func (db *DB) Asked(ctx context.Context, a ecluse.AccountID, since time.Time) (asked, waiting int, err error) {
 	err = db.row(ctx, countAsked, []any{int64(a), micros(since)}, &asked, &waiting)
 	return asked, waiting, err
+}
+
+// LinksOfEnded implements directory.OrphanRows.
+func (db *DB) LinksOfEnded(ctx context.Context, c ecluse.ControllerID, at time.Time) (map[ecluse.AccountID]int, error) {
+	out := map[ecluse.AccountID]int{}
+	err := db.query(ctx, countLinksOfEnded, func(rows *sql.Rows) error {
+		var a ecluse.AccountID
+		var n int
+		err := rows.Scan(&a, &n)
+		out[a] = n
+		return err
+	}, int64(c), micros(at))
+	return out, err
 }
 
 // Desks implements directory.TeamRows.
