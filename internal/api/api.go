@@ -70,6 +70,7 @@ var routes = []route{
 	{"GET /api/v1/registers/{register}/caseload", false, (*API).caseload},
 	{"POST /api/v1/registers/{register}/persons/{handle}/disclose", false, (*API).disclose},
 	{"POST /api/v1/registers/{register}/links", false, (*API).link},
+	{"GET /api/v1/exposure", false, (*API).exposure},
 	{"POST /oauth/token", true, (*API).token},
 	{"POST /oauth/keys", true, (*API).renewKey},
 	{"GET /.well-known/oauth-authorization-server", true, (*API).metadata},

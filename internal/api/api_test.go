@@ -21,6 +21,7 @@ import (
 	"ecluse"
 	"ecluse/internal/budget"
 	"ecluse/internal/directory"
+	"ecluse/internal/exposure"
 	"ecluse/internal/gate"
 	"ecluse/internal/policy"
 	"ecluse/internal/register"
@@ -115,7 +116,8 @@ type rooms struct {
 	proof       signin.Proof
 	refused     error // of programs
 	leaves      int64 // of the tree
-	lastRequest any   // that the gate got
+	exposed     exposure.Report
+	lastRequest any // that the gate got
 	log         bytes.Buffer
 	reg         *register.Register
 }
@@ -145,7 +147,7 @@ func newRooms(t *testing.T) *rooms {
 
 func (r *rooms) api() *API {
 	return New(Rooms{
-		Sessions: r, Programs: programs{r}, Gate: r, Directory: r, Registers: r, Tree: r,
+		Sessions: r, Programs: programs{r}, Gate: r, Directory: r, Registers: r, Exposures: r, Tree: r,
 		Ready: func(context.Context) error { return r.notReady },
 		Text: func(lang, key string) (string, bool) {
 			return lang + " " + key, !strings.Contains(key, "policy.forbidden")
@@ -220,6 +222,11 @@ func (r *rooms) Caseload(_ context.Context, q gate.CaseloadRequest) (gate.Caselo
 func (r *rooms) MakeLink(_ context.Context, q gate.LinkRequest) (gate.LinkOutcome, error) {
 	r.lastRequest = q
 	return r.linked, r.err
+}
+
+func (r *rooms) Read(_ context.Context, by directory.Actor) (exposure.Report, error) {
+	r.lastRequest = by
+	return r.exposed, r.err
 }
 
 func (r *rooms) Meters(context.Context, signin.Caller, string) ([]budget.Reading, error) {

@@ -22,9 +22,8 @@ type rowAnswer struct {
 }
 
 func (a *API) caseload(c *call) (reply, error) {
-	// Rows are disclosures: a page of another site must not have the browser ask for them, nor a HEAD.
-	if site := c.Header.Get("Sec-Fetch-Site"); c.Method == http.MethodHead || site != "" && site != "same-origin" && site != "none" {
-		return reply{}, &problem{Status: http.StatusForbidden, Code: "origin.refused", Detail: "A browser sent this from a page of another site."}
+	if err := c.ownSite(); err != nil { // rows are disclosures
+		return reply{}, err
 	}
 	if err := c.parameters("cursor", "purpose"); err != nil {
 		return reply{}, err
@@ -52,6 +51,15 @@ func (a *API) caseload(c *call) (reply, error) {
 		answer.Persons = append(answer.Persons, rowAnswer{row.Handle, values{row.Values}, row.Receipt})
 	}
 	return reply{status: http.StatusOK, body: answer}, nil
+}
+
+// ownSite refuses a GET that leaves an entry, where a page of another site had the browser ask for it, and
+// a HEAD.
+func (c *call) ownSite() error {
+	if site := c.Header.Get("Sec-Fetch-Site"); c.Method == http.MethodHead || site != "" && site != "same-origin" && site != "none" {
+		return &problem{Status: http.StatusForbidden, Code: "origin.refused", Detail: "A browser sent this from a page of another site."}
+	}
+	return nil
 }
 
 // firstPurpose is the first purpose of the caller's grants in the register, "" without one: the gate

@@ -11,6 +11,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/directory"
+	"ecluse/internal/exposure"
 	"ecluse/internal/gate"
 	"ecluse/internal/host"
 	"ecluse/internal/ledger"
@@ -62,6 +63,10 @@ func (a *API) explain(c *call, err error) *problem {
 		return a.refused(c, http.StatusUnauthorized, []ecluse.Reason{ecluse.ReasonSessionExpired}, "")
 	case errors.Is(err, directory.ErrWeak):
 		return a.refused(c, http.StatusForbidden, []ecluse.Reason{ecluse.ReasonAssuranceTooLow}, "")
+	case errors.Is(err, directory.ErrInactive):
+		return a.refused(c, http.StatusForbidden, []ecluse.Reason{ecluse.ReasonAccountSuspended}, "")
+	case errors.Is(err, exposure.ErrNotYours):
+		return &problem{Status: http.StatusForbidden, Code: "role.required", Detail: "This is for access officers, security officers and data protection officers."}
 	case errors.Is(err, gate.ErrHandle):
 		return a.refused(c, http.StatusGone, []ecluse.Reason{ecluse.ReasonHandleExpired}, "")
 	case errors.Is(err, gate.ErrUnknownField):

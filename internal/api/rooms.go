@@ -9,6 +9,7 @@ import (
 	"ecluse"
 	"ecluse/internal/budget"
 	"ecluse/internal/directory"
+	"ecluse/internal/exposure"
 	"ecluse/internal/gate"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
@@ -21,6 +22,7 @@ type Rooms struct {
 	Gate      Gate
 	Directory Directory
 	Registers Registers
+	Exposures Exposures
 	Tree      Tree
 	// Ready says whether this node can serve: nil, or why not (logged, never shown).
 	Ready func(context.Context) error
@@ -65,6 +67,11 @@ type Directory interface {
 type Registers interface {
 	ByCode(ctx context.Context, code string) (*register.Register, error)
 	ByID(ctx context.Context, id ecluse.RegisterID) (*register.Register, error)
+}
+
+// Exposures bounds what stolen accounts could obtain; *exposure.Exposures is one.
+type Exposures interface {
+	Read(ctx context.Context, by directory.Actor) (exposure.Report, error)
 }
 
 // Tree is the ledger's public side: hashes, no personal data.

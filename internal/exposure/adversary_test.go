@@ -1,6 +1,7 @@
 package exposure_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,7 +15,6 @@ import (
 	"ecluse/internal/budget"
 	"ecluse/internal/directory"
 	"ecluse/internal/exposure"
-	"ecluse/internal/node/nodetest"
 	"ecluse/internal/store/storetest"
 )
 
@@ -54,7 +54,10 @@ func TestNoStolenAccountEverObtainsMoreThanItsExposure(t *testing.T) {
 
 func runsWanted(t *testing.T) (sqlite, postgres int) {
 	t.Helper()
-	sqlite, postgres = 144, 48
+	sqlite, postgres = 180, 60
+	if slow { // under the race detector
+		sqlite, postgres = 60, 60
+	}
 	one, other, both := strings.Cut(os.Getenv("ECLUSE_ADVERSARY"), ",")
 	if one == "" {
 		return sqlite, postgres
@@ -109,13 +112,12 @@ func (y *tally) judge(t *testing.T) {
 // trial is a few seasons of one house.
 func trial(t *testing.T, seed uint64, url string, y *tally) {
 	rng := rand.New(rand.NewPCG(seed, 7))
-	streets, filler := 12, []int{0, 3000}[rng.IntN(2)]
-	h := build(t, rng, url, streets, filler)
+	h := build(t, rng, url, 20, []int{0, 2000}[rng.IntN(2)])
 	defer h.Node.Close()
 	if rng.IntN(4) == 0 {
 		h.observe(t)
 	}
-	for range 2 {
+	for range 3 {
 		h.season(t, y)
 		if t.Failed() {
 			return
@@ -179,8 +181,9 @@ func (h *house) raise(t *testing.T) {
 	for _, s := range h.streets {
 		for r, has := range s.registers {
 			if s.is(raised) && has && s.opens() {
+				h.SignIn("mate" + s.code[1:]) // a colleague of whom nobody heard for long may do nothing
 				_, _, err := h.Directory.Raise(t.Context(), h.Actor("mate"+s.code[1:]), h.Accounts[s.thief].ID, h.register(r).ID, "busy_day")
-				if err != nil && h.rng == nil {
+				if err != nil && !errors.Is(err, directory.ErrNotFound) && !errors.Is(err, directory.ErrRaised) {
 					t.Fatal(err)
 				}
 			}
@@ -210,7 +213,7 @@ func (t *thief) spendTheDay() {
 		t.greed()
 		return
 	}
-	for range t.rng.IntN(5) {
+	for range t.rng.IntN(3) {
 		t.whim()
 	}
 }
@@ -261,7 +264,7 @@ func (y *tally) note(t *testing.T, f *thief, said exposure.Account) {
 			t.Errorf("%s obtained %d persons in %s, exposure said at most %d (%s): %+v, limits %v, extras %v",
 				said.Email, c.got, c.length, c.bound.Persons, c.bound.Term, said.Registers, f.limits, f.extras)
 		}
-		if c.bound.Persons >= 3 {
+		if c.bound.Persons >= 5 {
 			of := c.length + " " + string(c.bound.Term)
 			y.best[of] = max(y.best[of], float64(c.got)/float64(c.bound.Persons))
 		}
@@ -284,5 +287,3 @@ func (t *thief) obtained(window time.Duration) (most int) {
 	}
 	return most
 }
-
-var _ = nodetest.Start

@@ -58,6 +58,8 @@ const (
 	ending extra = "ending" // an agreement ends within the month
 	coming extra = "coming" // an agreement begins within the month
 	raised extra = "raised" // a colleague raised its limit just before
+
+	devoted extra = "devoted" // it follows nearly everybody there is, and its agreements set no total
 )
 
 // resident is a person and what is known of her to a thief who knows everything.
@@ -121,10 +123,11 @@ func (h *house) draw(k int) *street {
 	s := &street{code: fmt.Sprintf("H%02d", k), territory: fmt.Sprintf("%02d", 10+k), thief: fmt.Sprintf("thief%02d", k), roles: []ecluse.Role{ecluse.RoleAgent}}
 	s.sites = [2]string{s.code + "a", s.code + "b"}
 	s.registers = [][]bool{{true, false}, {true, false}, {false, true}, {true, true}}[h.rng.IntN(4)]
-	switch h.rng.IntN(8) {
-	case 0:
+	switch {
+	case k == 0: // an agent and nothing else
+	case h.rng.IntN(8) == 0:
 		s.roles = []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}
-	case 1:
+	case h.rng.IntN(8) == 0:
 		s.roles = []ecluse.Role{ecluse.RoleAccountManager}
 	}
 	for _, e := range []extra{youth, ending, coming, raised} {
@@ -132,17 +135,23 @@ func (h *house) draw(k int) *street {
 			s.extras = append(s.extras, e)
 		}
 	}
+	if k == 0 || h.rng.IntN(8) == 0 {
+		s.extras = []extra{devoted}
+	}
 	for i := range 2 {
-		s.limits[i] = h.drawLimits()
+		s.limits[i] = h.drawLimits(!s.is(devoted) && h.rng.IntN(3) > 0)
 		s.follows[i] = h.rng.IntN(9)
+		if s.is(devoted) {
+			s.follows[i] = [2]int{perStreet, perStreetToo}[i] - 1
+		}
 	}
 	return s
 }
 
-func (h *house) drawLimits() string {
+func (h *house) drawLimits(withTotal bool) string {
 	up := func(least, most int) int { return least + h.rng.IntN(most-least+1) }
 	total := ""
-	if h.rng.IntN(3) > 0 {
+	if withTotal {
 		total = fmt.Sprintf(`,"total_24h":%d`, up(2, 12))
 	}
 	return fmt.Sprintf(`{"unexplained_24h":%d,"outside_24h":%d,"new_24h":%d,"new_30d":%d,"emergency_24h":%d,"search_24h":60,"search_10min":%d%s}`,
@@ -303,7 +312,7 @@ func (h *house) links(s *street) (links []directory.LinkChange) {
 			continue
 		}
 		links = append(links, h.link(r, s.thief, s.residents[r][:s.follows[r]]...)...)
-		if n := s.follows[r]; n > 2 {
+		if n := s.follows[r]; n > 2 && !s.is(devoted) {
 			links[len(links)-1].Starts = nodetest.Start.AddDate(0, 0, 5+h.rng.IntN(20))
 			links[len(links)-2].Ends = nodetest.Start.AddDate(0, 0, 5+h.rng.IntN(20))
 			links[len(links)-3].Account, links[len(links)-3].Site = "", s.sites[0]

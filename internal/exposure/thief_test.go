@@ -238,16 +238,19 @@ func (t *thief) caseload(register, cursor string) {
 	}
 }
 
-// greed takes as much as it can today: own persons, then new ones, then emergencies.
+// greed takes as much as it can today: own persons, new ones, emergencies. It rests now and then.
 func (t *thief) greed() {
 	for r, has := range t.registers {
 		if !has {
 			continue
 		}
-		register := t.house.register(r).Code
-		t.caseload(register, "")
-		t.take(r, "", 40)
-		t.take(r, "danger", 3)
+		t.caseload(t.house.register(r).Code, "")
+		if t.rng.IntN(4) > 0 {
+			t.take(r, "", 40)
+		}
+		if t.rng.IntN(4) > 0 {
+			t.take(r, "danger", 3)
+		}
 	}
 }
 
