@@ -17,12 +17,12 @@ import (
 var Periods = struct {
 	// Entries: who looked at whom, when, why. The references of older entries are removed; number,
 	// instant and leaf stay for ever, so that the tree still proves itself. Rows that repeat what such an
-	// entry said (reviews, ended links, raises, sessions, approvals) go with them, and the period key of each
+	// entry said (reviews, ended links and factors, raises, sessions, approvals) go with them, and the period key of each
 	// month that is wholly over.
 	Entries time.Duration
 	// Justifications: free texts, after someone has reviewed them.
 	Justifications time.Duration
-	// Network: network prefix, device and id_token of sessions, after their end.
+	// Network: network prefix, device and id_token of sessions, after their end; wrong codes.
 	Network time.Duration
 	// Seen: what an account has seen of a person, after its last look. One day more than what a budget
 	// remembers, so that removing it never changes a verdict.

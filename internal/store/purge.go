@@ -29,7 +29,7 @@ var (
 
 	pageSessions = define("page through sessions", `SELECT id, created, ends, network <> '' OR device <> '' OR length(id_token) > 0
 		FROM sessions WHERE id > $1 ORDER BY id LIMIT $2`)
-	blankSession = define("blank session", `UPDATE sessions SET network = '', device = '', id_token = $2 WHERE id = $1`)
+	blankSession = define("blank session", `UPDATE sessions SET network = '', device = '', browser = '', id_token = $2, challenge = $2 WHERE id = $1`)
 	purgeSession = define("purge session", `DELETE FROM sessions WHERE id = $1`)
 
 	pageSeen = define("page through seen", `SELECT account_id, person_id, last_at FROM seen WHERE (account_id, person_id) > ($1, $2)
@@ -41,6 +41,13 @@ var (
 
 	pageRaises = define("page through raises", `SELECT id, ends FROM raises WHERE id > $1 ORDER BY id LIMIT $2`)
 	purgeRaise = define("purge raise", `DELETE FROM raises WHERE id = $1`)
+
+	pageFactors = define("page through factors", `SELECT id, ended_at FROM factors WHERE id > $1 ORDER BY id LIMIT $2`)
+	purgeFactor = define("purge factor", `DELETE FROM factors WHERE id = $1 AND state = 'ended'`)
+
+	pageTries = define("page through tries", `SELECT account_id, device, last_at FROM tries WHERE (account_id, device) > ($1, $2)
+		ORDER BY account_id, device LIMIT $3`)
+	purgeTries = define("purge tries", `DELETE FROM tries WHERE account_id = $1 AND device = $2 AND last_at < $3`)
 
 	pageApprovals = define("page through approvals", `SELECT id, requested_at, decided_at, expires FROM approvals WHERE id > $1 ORDER BY id LIMIT $2`)
 	purgeApproval = define("purge approval", `DELETE FROM approvals WHERE id = $1`)
@@ -55,9 +62,9 @@ var (
 
 // Cutoffs says what has become too old: everything before each instant. A zero instant keeps all.
 type Cutoffs struct {
-	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, raises, approvals
+	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, factors, raises, approvals
 	Justifications time.Time // free texts of reviews decided before
-	Network        time.Time // network, device and id_token of sessions begun before
+	Network        time.Time // network, device and id_token of sessions begun before; wrong codes
 	Seen           time.Time // what accounts have seen and did not look at since
 	Invitations    time.Time // used or lapsed before
 	Notices        time.Time // who was told of what before
@@ -73,6 +80,8 @@ const (
 	PurgedSeen           = "seen"
 	PurgedLinks          = "links"
 	PurgedRaises         = "raises"
+	PurgedFactors        = "factors"
+	PurgedTries          = "tries"
 	PurgedApprovals      = "approvals"
 	PurgedInvitations    = "invitations"
 	PurgedNotices        = "notices"
@@ -223,7 +232,7 @@ func (db *DB) removeAll(ctx context.Context, now time.Time, locked bool, rows []
 }
 
 func sweepables(c Cutoffs) []sweepable {
-	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepRaises(c), sweepApprovals(c), sweepInvitations(c), sweepNotices(c)}
+	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepRaises(c), sweepApprovals(c), sweepInvitations(c), sweepFactors(c), sweepTries(c), sweepNotices(c)}
 }
 
 func sweepReviews(c Cutoffs) sweepable {
@@ -326,6 +335,31 @@ func sweepNotices(c Cutoffs) sweepable {
 		key[0] = id
 		if at < micros(c.Notices) {
 			return dead{PurgedNotices, purgeNotice, []any{id}}, err
+		}
+		return dead{}, err
+	}}
+}
+
+func sweepFactors(c Cutoffs) sweepable {
+	return sweepable{page: pageFactors, key: []any{int64(0)}, locked: true, read: func(rows *sql.Rows, key []any) (dead, error) {
+		var id, ended int64
+		err := rows.Scan(&id, &ended)
+		key[0] = id
+		if ended > 0 && ended < micros(c.Entries) {
+			return dead{PurgedFactors, purgeFactor, []any{id}}, err
+		}
+		return dead{}, err
+	}}
+}
+
+func sweepTries(c Cutoffs) sweepable {
+	return sweepable{page: pageTries, key: []any{int64(0), ""}, locked: true, read: func(rows *sql.Rows, key []any) (dead, error) {
+		var account, last int64
+		var device string
+		err := rows.Scan(&account, &device, &last)
+		key[0], key[1] = account, device
+		if last < micros(c.Network) {
+			return dead{PurgedTries, purgeTries, []any{account, device, micros(c.Network)}}, err
 		}
 		return dead{}, err
 	}}
