@@ -147,7 +147,7 @@ const theText = "Zqtext: she came without an appointment and cried."
 func open(t testing.TB, w *nodetest.World, c signin.Caller, i int, motive string) {
 	t.Helper()
 	ctx := context.Background()
-	found, err := w.Gate.Search(ctx, gate.SearchRequest{Caller: c, Register: "mission-locale", Purpose: "emploi", Query: identity(w, i), Channel: ecluse.ChannelPage})
+	found, err := w.Gate.Search(ctx, gate.SearchRequest{Caller: c, Register: "mission-locale", Purpose: "emploi", Query: identity(w, i), Beyond: i > nodetest.Caseload, Channel: ecluse.ChannelPage})
 	if err != nil || len(found.Hits) != 1 {
 		t.Fatalf("person %d is not found: %+v, %v", i, found, err)
 	}
