@@ -23,24 +23,6 @@ type containCommand struct {
 	JSON    bool   `name:"json" help:"Print the summary as JSON."`
 }
 
-// containAnswer is what the command prints as JSON, with the members of docs/operations.md.
-type containAnswer struct {
-	DryRun      bool            `json:"dry_run"`
-	Accounts    []string        `json:"accounts"` // e-mail addresses, the one named first
-	Sessions    int             `json:"sessions"`
-	Links       int             `json:"links"`
-	Grants      int             `json:"grants"`
-	Shares      int             `json:"shares"` // there are none yet
-	Keys        int             `json:"keys"`
-	Observed    int             `json:"observations"`
-	PersonsSeen int             `json:"persons_seen"`
-	Dead        []string        `json:"dead"`    // of the tree, written around the program
-	Left        int             `json:"left"`    // imports of theirs that took effect and stay
-	Refused     []ecluse.Reason `json:"refused"` // why it may not be done so
-	Containment string          `json:"containment,omitempty"`
-	Receipt     string          `json:"receipt,omitempty"`
-}
-
 func (c containCommand) Run(s *surroundings) error {
 	since, err := instant("since", c.Since)
 	if err != nil {
@@ -64,9 +46,9 @@ func (c containCommand) Run(s *surroundings) error {
 	if err != nil {
 		return c.explain(err)
 	}
-	answer := newContainAnswer(preview)
-	if answer.DryRun = c.DryRun; !c.DryRun {
-		if err := c.act(s, n, by, asked, &answer); err != nil {
+	answer := preview.Document()
+	if !c.DryRun {
+		if answer, err = c.act(s, n, by, asked, answer); err != nil {
 			return err
 		}
 	}
@@ -76,33 +58,14 @@ func (c containCommand) Run(s *surroundings) error {
 	return c.words(s.Out, n, answer)
 }
 
-// act contains, and corrects the preview by what was really done.
-func (c containCommand) act(s *surroundings, n *node.Node, by directory.Actor, asked directory.Containment, answer *containAnswer) error {
+// act contains, and answers what was really done.
+func (c containCommand) act(s *surroundings, n *node.Node, by directory.Actor, asked directory.Containment, preview directory.ContainmentDocument) (directory.ContainmentDocument, error) {
 	done, receipt, err := n.Directory.Contain(s.Context, by, asked)
 	if err != nil {
-		return c.explain(err)
+		return preview, c.explain(err)
 	}
-	what, err := done.Changed()
-	if err != nil {
-		return err
-	}
-	answer.Sessions, answer.Links, answer.Grants, answer.Keys = what.Sessions, len(what.Links), len(what.Grants), len(what.Keys)
-	answer.Containment, answer.Receipt = n.Keys.Name("containment", int64(done.ID)), receipt
-	return n.KeepContainments(s.Context)
-}
-
-func newContainAnswer(p directory.Preview) containAnswer {
-	answer := containAnswer{
-		Accounts: []string{}, Dead: []string{}, Sessions: p.Sessions, Links: p.Links, Grants: p.Grants, Keys: p.Keys, Observed: p.Observations,
-		PersonsSeen: p.PersonsSeen, Left: len(p.Left), Refused: append([]ecluse.Reason{}, p.Reasons...),
-	}
-	for _, k := range p.Accounts {
-		answer.Accounts = append(answer.Accounts, k.Email)
-	}
-	for _, k := range p.Dead {
-		answer.Dead = append(answer.Dead, k.Email)
-	}
-	return answer
+	answer, err := preview.Done(done, n.Keys.Name("containment", int64(done.ID)), receipt)
+	return answer, errors.Join(err, n.KeepContainments(s.Context))
 }
 
 // explain gives an error of containment its status and a hint.
@@ -125,7 +88,7 @@ func (c containCommand) explain(err error) error {
 }
 
 // words tells what was done, or would be.
-func (c containCommand) words(w io.Writer, n *node.Node, a containAnswer) error {
+func (c containCommand) words(w io.Writer, n *node.Node, a directory.ContainmentDocument) error {
 	var b strings.Builder
 	verb := "Contained"
 	if a.DryRun {

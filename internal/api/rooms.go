@@ -24,6 +24,9 @@ type Rooms struct {
 	Registers Registers
 	Exposures Exposures
 	Tree      Tree
+	Desk      Desk
+	Scopes    Scopes
+	Names     Names
 	// Ready says whether this node can serve: nil, or why not (logged, never shown).
 	Ready func(context.Context) error
 	// Text is the catalogue's text of a key (reason.CODE.message, reason.CODE.remedy) in "fr" or "en";

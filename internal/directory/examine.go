@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"ecluse"
@@ -101,6 +103,38 @@ func (d *Directory) Examine(ctx context.Context, by Actor, what ledger.Detail) (
 		return 0, fmt.Errorf("write the reading down: %w", err)
 	}
 	return results[0].N, nil
+}
+
+// AccountCalled is the account that shows an e-mail address at present, in the body of an officer or in the
+// organisation of an account manager. Errors: ErrNotFound, also where several do, or only ended ones;
+// ErrInactive, ErrWeak.
+func (d *Directory) AccountCalled(ctx context.Context, by Actor, email string) (ecluse.AccountID, error) {
+	s, err := d.actor(ctx, by, assured)
+	if err != nil {
+		return 0, err
+	}
+	all, err := d.rows.AccountsByEmail(ctx, strings.ToLower(email))
+	if err != nil {
+		return 0, fmt.Errorf("look up an account: %w", err)
+	}
+	all = slices.DeleteFunc(all, func(a Account) bool {
+		return a.State == Ended || a.Controller != s.Controller.ID || s.Account.Organisation != 0 && a.Organisation != s.Account.Organisation
+	})
+	if len(all) != 1 {
+		return 0, ErrNotFound
+	}
+	return all[0].ID, nil
+}
+
+// OrganisationCalled is the organisation with a code in the body of an examiner: ErrNotFound, ErrInactive,
+// ErrWeak.
+func (d *Directory) OrganisationCalled(ctx context.Context, by Actor, code string) (ecluse.OrganisationID, error) {
+	s, err := d.examiner(ctx, by)
+	if err != nil {
+		return 0, err
+	}
+	o, err := d.rows.OrganisationByCode(ctx, s.Controller.ID, code)
+	return o.ID, err
 }
 
 // Account is an account by its number, for commands of a node: ErrUnknownAccount.

@@ -42,6 +42,9 @@ type Lineage struct {
 	Given       Given // by the account itself; rows written around the program are left out
 	// Truncated: there are more relatives than are listed.
 	Truncated bool
+	// Others are the accounts that Given refers to, and Places the organisations of all of them.
+	Others map[ecluse.AccountID]Account
+	Places map[ecluse.OrganisationID]Organisation
 }
 
 // LineageRows reads who made whom: of the database, or of its own transaction. Package store implements
@@ -73,7 +76,56 @@ func (d *Directory) Lineage(ctx context.Context, by Actor, id ecluse.AccountID) 
 	if a.Controller != s.Controller.ID || !officer && !manager {
 		return Lineage{}, ErrNotFound
 	}
-	return d.kinship(ctx, d.rows, id)
+	l, err := d.kinship(ctx, d.rows, id)
+	if err != nil {
+		return l, err
+	}
+	return l, d.surroundings(ctx, &l)
+}
+
+// surroundings reads whom a lineage refers to.
+func (d *Directory) surroundings(ctx context.Context, l *Lineage) error {
+	l.Others, l.Places = map[ecluse.AccountID]Account{}, map[ecluse.OrganisationID]Organisation{}
+	var refers []ecluse.AccountID
+	for _, g := range l.Given.Grants {
+		refers = append(refers, g.Account)
+	}
+	for _, k := range l.Given.Links {
+		refers = append(refers, k.Account)
+	}
+	for _, r := range l.Given.Raises {
+		refers = append(refers, r.Account)
+	}
+	slices.Sort(refers)
+	for _, id := range slices.Compact(refers) {
+		if id == 0 {
+			continue // a whole site
+		}
+		a, err := d.rows.Account(ctx, id)
+		if err != nil {
+			return fmt.Errorf("read account %d: %w", id, err)
+		}
+		l.Others[id] = a
+	}
+	for _, a := range slices.Concat(accountsOf([]Kin{l.Kin}), accountsOf(l.Ancestors), accountsOf(l.Descendants), slices.Collect(maps.Values(l.Others))) {
+		if _, known := l.Places[a.Organisation]; known || a.Organisation == 0 {
+			continue
+		}
+		o, err := d.rows.Organisation(ctx, a.Organisation)
+		if err != nil {
+			return fmt.Errorf("read organisation %d: %w", a.Organisation, err)
+		}
+		l.Places[a.Organisation] = o
+	}
+	return nil
+}
+
+func accountsOf(kin []Kin) []Account {
+	all := make([]Account, len(kin))
+	for i, k := range kin {
+		all[i] = k.Account
+	}
+	return all
 }
 
 // kinship reads a lineage.

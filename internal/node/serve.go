@@ -87,7 +87,7 @@ func (n *Node) doors(o ServeOptions) (*doors, error) {
 		return nil, err
 	}
 	d.api = api.New(api.Rooms{
-		Sessions: sessions, Programs: programs, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Tree: tree{n}, Ready: n.Ready,
+		Sessions: sessions, Programs: programs, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Tree: tree{n}, Desk: n.Directory, Scopes: n.Scope, Names: n.Keys, Ready: n.Ready,
 		Text: d.site.Text, Now: n.Clock.Now, Log: n.Log,
 	})
 	for _, prefix := range api.Prefixes {

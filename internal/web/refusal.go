@@ -69,7 +69,7 @@ var reasonsWithText = []ecluse.Reason{
 	ecluse.ReasonBudgetUnexplained, ecluse.ReasonBudgetOrganisation, ecluse.ReasonBudgetBreaker, ecluse.ReasonBudgetLinks,
 	ecluse.ReasonEmergencyLimit, ecluse.ReasonSearchAmbiguous, ecluse.ReasonSearchTooBroad, ecluse.ReasonHandleExpired,
 	ecluse.ReasonDualControl, ecluse.ReasonDualDevice, ecluse.ReasonDualLineage, ecluse.ReasonDualContained, ecluse.ReasonDualOwn,
-	ecluse.ReasonDualOfficers, ecluse.ReasonDualDaily, ecluse.ReasonPersonUnavailable, ecluse.ReasonJustificationRequired, ecluse.ReasonForbiddenByPreset,
+	ecluse.ReasonDualOfficers, ecluse.ReasonDualDaily, ecluse.ReasonContainmentOwn, ecluse.ReasonContainmentOfficers, ecluse.ReasonContainmentSecond, ecluse.ReasonPersonUnavailable, ecluse.ReasonJustificationRequired, ecluse.ReasonForbiddenByPreset,
 	reasonLinkDual, reasonLinkStranger,
 }
 
