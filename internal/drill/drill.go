@@ -56,7 +56,7 @@ type attack struct {
 }
 
 // scenarios in the order of the table.
-var scenarios = []scenario{opuss, missionLocale2024, rgc, partner2024, partnerPortal2025, supplier, insiderOne, insiderTwo, insiderFive}
+var scenarios = []scenario{opuss, missionLocale2024, rgc, partner2024, partnerPortal2025, cirProvider, supplier, insiderOne, insiderTwo, insiderFive}
 
 // unanswered are published cases that the product does not answer yet, and why.
 var unanswered = [][2]string{

@@ -132,7 +132,7 @@ func (t *thief) hunt(ctx context.Context, purpose string) (exhausted bool, err e
 	}
 	for _, hit := range objects(answer, "hits") {
 		shown := texts(object(hit, "fields"))
-		t.loot.take(p.ID, shown, p.Values) // a hit shows what was typed, and nothing more
+		t.loot.take(p.ID, shown, query) // a hit shows what was typed, and nothing more
 		if t.ground.sensitive {
 			t.loot.take(p.ID, map[string]string{membership: "yes"}, nil)
 		}

@@ -38,7 +38,6 @@ type preset struct {
 	Followed   int              `toml:"followed"`         // percent of the others whom an account follows
 	Link       string           `toml:"link"`             // kind of link that says so
 	Purposes   []ecluse.Purpose `toml:"purposes"`
-	Clients    bool             `toml:"clients"` // persons are followed by the software of their organisation
 	Names      struct {
 		Kind  string   `toml:"kind"`
 		Names []string `toml:"names"`
