@@ -14,7 +14,7 @@ import (
 type fakeFactors struct {
 	factors    []directory.Factor
 	factorErr  error // of proving, adding and ending
-	added      directory.Factor
+	enrolled   directory.Factor
 	nameless   bool // the public address is a number
 	proved     string
 	ended      ecluse.FactorID
@@ -56,7 +56,7 @@ func (f *fakeFactors) PendingCode(*http.Request, signin.Caller, string) (signin.
 
 func (f *fakeFactors) FinishCode(_ http.ResponseWriter, _ *http.Request, _ signin.Caller, code string) (directory.Factor, error) {
 	f.proved = code
-	return f.added, f.factorErr
+	return f.enrolled, f.factorErr
 }
 
 func (f *fakeFactors) BeginKey(*http.Request, signin.Caller, string, string) (json.RawMessage, error) {
@@ -65,7 +65,7 @@ func (f *fakeFactors) BeginKey(*http.Request, signin.Caller, string, string) (js
 
 func (f *fakeFactors) FinishKey(_ http.ResponseWriter, _ *http.Request, _ signin.Caller, answer []byte) (directory.Factor, error) {
 	f.proved = string(answer)
-	return f.added, f.factorErr
+	return f.enrolled, f.factorErr
 }
 
 func (f *fakeFactors) EndFactor(_ context.Context, _ signin.Caller, id ecluse.FactorID) error {
