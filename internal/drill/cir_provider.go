@@ -28,6 +28,7 @@ var cirProvider = scenario{
 		}
 		agents := g.accounts(0, ecluse.RoleAgent, func(a generate.Account) bool { return follower(a) && a.Login != c.ActAs })
 		t := g.thiefAt(d, c.ClientID+"@demo.ecluse.test", g.register(0))
+		t.follows = c.ActAs // the demo entrusts the program with persons of this agent's
 		return attack{
 			thieves: []*thief{t}, contain: t.login,
 			note: "The program gets the persons assigned to it and nobody else; reason and nature of stay and the foreign national number are in no purpose.",

@@ -178,7 +178,7 @@ func (g *ground) rob(ctx context.Context, login, acr, code string) (*thief, erro
 
 // thiefAt is a thief at a door, as an account.
 func (g *ground) thiefAt(d *door, login, code string) *thief {
-	t := &thief{door: d, ground: g, login: login, register: code, rng: rand.New(rand.NewPCG(g.rng.Uint64(), 1)), loot: newLoot()}
+	t := &thief{door: d, ground: g, login: login, follows: login, register: code, rng: rand.New(rand.NewPCG(g.rng.Uint64(), 1)), loot: newLoot()}
 	t.targets = t.rng.Perm(len(g.census[code].people))
 	return t
 }

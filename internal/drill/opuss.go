@@ -50,7 +50,7 @@ func (t *thief) tamper(ctx context.Context, other string) error {
 		handle = text(rows[0], "handle")
 		for _, row := range rows {
 			values := texts(object(row, "fields"))
-			t.loot.take(t.ground.idOf(t.register, t.login, values), values, nil)
+			t.loot.take(t.ground.idOf(t.register, t.follows, values), values, nil)
 		}
 	}
 	var every []string
@@ -72,7 +72,7 @@ func (t *thief) tamper(ctx context.Context, other string) error {
 					return err
 				}
 				if values := texts(object(answer, "values")); len(values) > 0 {
-					t.loot.take(t.ground.idOf(register, t.login, values), values, nil)
+					t.loot.take(t.ground.idOf(register, t.follows, values), values, nil)
 				}
 			}
 		}

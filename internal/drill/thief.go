@@ -14,6 +14,7 @@ type thief struct {
 	*door
 	ground   *ground
 	login    string
+	follows  string // login of whom the persons of its list are followed by
 	acr      string // means of sign-in that was stolen, "" = the strongest
 	register string
 	rng      *rand.Rand
@@ -99,7 +100,7 @@ func (t *thief) sweep(ctx context.Context, purposes []string) error {
 		}
 		rows := objects(answer, "persons")
 		for _, row := range rows {
-			t.loot.take(t.ground.idOf(t.register, t.login, texts(object(row, "fields"))), texts(object(row, "fields")), nil)
+			t.loot.take(t.ground.idOf(t.register, t.follows, texts(object(row, "fields"))), texts(object(row, "fields")), nil)
 			if t.rng.IntN(5) > 0 { // the row was enough for most
 				continue
 			}
@@ -153,7 +154,7 @@ func (t *thief) openWith(ctx context.Context, handle, purpose string, id *string
 		}
 		if status == http.StatusOK {
 			values := texts(object(answer, "values"))
-			who := t.ground.idOf(t.register, t.login, values)
+			who := t.ground.idOf(t.register, t.follows, values)
 			if id != nil {
 				who = *id
 			}
