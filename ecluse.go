@@ -163,6 +163,7 @@ const (
 	ReasonStandInAct         Reason = "standin.act_refused"
 	ReasonClientAct          Reason = "client.act_refused"
 	ReasonDelegationEnded    Reason = "delegation.ended"
+	ReasonReceiver           Reason = "receiver.unavailable" // of a link: nobody, or nobody whom it would serve: the same
 	ReasonEmergencyLimit     Reason = "emergency.limit"
 	ReasonSearchAmbiguous    Reason = "search.ambiguous"
 	ReasonSearchTooBroad     Reason = "search.too_broad"

@@ -59,6 +59,15 @@ func RegisterLimit(persons int64) int { return int(max(1, persons/50)) }
 // collective limit is zero.
 func share(limit, n int) int { return min(limit, max(1, limit/n)) }
 
+// What others may explain to an account, or to all accounts of a site, by links that they make: distinct
+// persons within 30 days, whoever makes them. More takes two people, as an approved import. A colleague
+// may link 5 persons a day to one receiver, so that LinksReceived30d is one colleague's whole month: a
+// second one who colludes adds nothing.
+const (
+	LinksReceived30d     = 150
+	SiteLinksReceived30d = 300
+)
+
 // Probation is how long an account or a grant stays young.
 const Probation = 30 * Day
 

@@ -101,8 +101,9 @@ func link(t testing.TB, w *nodetest.World, maker, receiver string, i int) {
 		Register: w.Register.ID, Person: w.Persons[nodetest.External(i)], Account: w.Accounts[receiver].ID, Site: w.Accounts[receiver].Site,
 		Organisation: w.Accounts[receiver].Organisation, Kind: directory.LinkAppointment, MadeBy: w.Accounts[maker].ID, Ends: w.Clock.Now().Add(72 * time.Hour),
 	}
+	_, effect := w.Directory.Linking(l)
 	_, err := w.Ledger.Append(context.Background(), ledger.Candidate{
-		Kind: ledger.KindDirectory, Account: l.MadeBy, Revision: ledger.AnyRevision, Detail: ledger.Detail{What: "link"}, Effect: w.Directory.Linking(l),
+		Kind: ledger.KindDirectory, Account: l.MadeBy, Revision: ledger.AnyRevision, Detail: ledger.Detail{What: "link"}, Effect: effect,
 	})
 	if err != nil {
 		t.Fatal(err)

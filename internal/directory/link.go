@@ -2,12 +2,12 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"ecluse"
+	"ecluse/internal/budget"
 	"ecluse/internal/ledger"
 )
 
@@ -47,17 +47,17 @@ var LinkKinds = map[string]time.Duration{
 // MadeByAgents are the kinds that an agent may make for another account.
 var MadeByAgents = []string{LinkAppointment, LinkPrescription, LinkStandIn, LinkPresence}
 
-// ErrTooManyLinks: more than LinksPerReceiver links from one maker to one receiver (all sites together
-// are one) within a day need a second person.
-var ErrTooManyLinks = errors.New("too many links from one account to another within a day")
-
-// LinksPerReceiver is how many links an account may make for one other account in 24 h.
+// LinksPerReceiver is how many links an account may make for one other account in 24 h; all sites together
+// are one.
 const LinksPerReceiver = 5
 
 // LinkTx is what the transaction of a link needs. *store.Tx implements it.
 type LinkTx interface {
 	InsertLink(ctx context.Context, l Link) error
 	LinksMade(ctx context.Context, by, receiver ecluse.AccountID, since time.Time) (int, error)
+	// LinksReceived counts the persons, one left out, whom makers linked since an instant to an account, or
+	// to a site where the account is 0.
+	LinksReceived(ctx context.Context, a ecluse.AccountID, site ecluse.OrganisationID, but ecluse.PersonID, since time.Time) (int, error)
 }
 
 // ValidLinks are those of the links whose MAC holds.
@@ -94,19 +94,30 @@ func Explains(links []Link, a Account, at time.Time) ecluse.Tier {
 	return tier
 }
 
-// Linking is the Effect that makes a link, in the transaction of its entry. It fails with
-// ErrTooManyLinks when the receiver got LinksPerReceiver from this maker within a day.
-func (d *Directory) Linking(l Link) ledger.Effect {
-	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-		t := tx.(LinkTx)
-		made, err := t.LinksMade(ctx, l.MadeBy, l.Account, e.At.Add(-24*time.Hour))
+// Linking is what makes a link, under the lock: the guard refuses (ReasonDualControl) where the receiver
+// got LinksPerReceiver from this maker within a day, or as many persons as others may explain to it within
+// 30 days; the effect writes the link.
+func (d *Directory) Linking(l Link) (ledger.Guard, ledger.Effect) {
+	guard := func(ctx context.Context, tx ledger.Tx, at time.Time) ([]ecluse.Reason, error) {
+		made, err := tx.(LinkTx).LinksMade(ctx, l.MadeBy, l.Account, at.Add(-budget.Day))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if made >= LinksPerReceiver {
-			return ErrTooManyLinks
+		received, err := tx.(LinkTx).LinksReceived(ctx, l.Account, l.Site, l.Person, at.Add(-budget.Month))
+		if err != nil {
+			return nil, err
 		}
-		return t.InsertLink(ctx, d.stamped(l, tx, e))
+		limit := budget.LinksReceived30d
+		if l.Account == 0 {
+			limit = budget.SiteLinksReceived30d
+		}
+		if made >= LinksPerReceiver || received >= limit {
+			return []ecluse.Reason{ecluse.ReasonDualControl}, nil
+		}
+		return nil, nil
+	}
+	return guard, func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
+		return tx.(LinkTx).InsertLink(ctx, d.stamped(l, tx, e))
 	}
 }
 

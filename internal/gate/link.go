@@ -42,7 +42,11 @@ type LinkOutcome struct {
 
 // MakeLink makes a link if the caller may see the person for the purpose, the receiver has a running
 // mandate on the register, and the caller's budget of links is not exhausted. More than five for one
-// receiver within a day need a second person: reason dual_control.required.
+// receiver within a day, or more than others may explain to it in a month, need a second person: reason
+// dual_control.required. Errors beyond those of all acts: ErrLink, for what no receiver could be linked by.
+//
+// The receiver is looked up last, by whoever may make the link; one who cannot be linked costs a link and
+// is a refusal, so that nobody learns for nothing which addresses exist.
 func (g *Gate) MakeLink(ctx context.Context, r LinkRequest) (LinkOutcome, error) {
 	reg, err := g.registers.ByCode(ctx, r.Register)
 	if err != nil {
@@ -56,21 +60,19 @@ func (g *Gate) MakeLink(ctx context.Context, r LinkRequest) (LinkOutcome, error)
 		Request:  Request{Caller: r.Caller, Register: r.Register, Purpose: r.Purpose, Channel: r.Channel},
 		register: reg, act: budget.MakeLink, persons: []ecluse.PersonID{person},
 	}
-	var f facts
 	var link directory.Link
 	results, err := g.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
-		if f, err = g.facts(ctx, a); err != nil {
+		f, err := g.facts(ctx, a)
+		if err != nil {
 			return nil, err
 		}
-		if link, err = g.linkOf(ctx, r, f); err != nil {
+		if link, err = linkOf(r, f); err != nil {
 			return nil, err
 		}
-		return []ledger.Candidate{g.linkCandidate(f, link)}, nil
+		c, err := g.linkCandidate(ctx, r, f, &link)
+		return []ledger.Candidate{c}, err
 	})
-	switch {
-	case errors.Is(err, directory.ErrTooManyLinks):
-		return g.refuseLink(ctx, f)
-	case err != nil:
+	if err != nil {
 		return LinkOutcome{}, fmt.Errorf("make a link: %w", err)
 	}
 	res := results[0]
@@ -80,8 +82,8 @@ func (g *Gate) MakeLink(ctx context.Context, r LinkRequest) (LinkOutcome, error)
 	return LinkOutcome{Allowed: res.Allowed, Reasons: res.Reasons, Receipt: res.ID, Ends: link.Ends, Readings: res.Readings}, nil
 }
 
-// linkOf checks what was asked against kind, receiver and dates: ErrLink.
-func (g *Gate) linkOf(ctx context.Context, r LinkRequest, f facts) (directory.Link, error) {
+// linkOf checks the shape of what was asked, kind and dates, without looking anybody up: ErrLink.
+func linkOf(r LinkRequest, f facts) (directory.Link, error) {
 	longest, known := directory.LinkKinds[r.Kind]
 	if !known || !slices.Contains(directory.MadeByAgents, r.Kind) {
 		return directory.Link{}, fmt.Errorf("%w: its kind must be one of %s", ErrLink, strings.Join(directory.MadeByAgents, ", "))
@@ -92,44 +94,45 @@ func (g *Gate) linkOf(ctx context.Context, r LinkRequest, f facts) (directory.Li
 	if !r.Ends.After(f.at) || r.Ends.After(f.at.Add(longest)) {
 		return directory.Link{}, fmt.Errorf("%w: it must end within %d days", ErrLink, int(longest.Hours()/24))
 	}
-	link := directory.Link{Register: f.register.ID, Person: f.persons[0], Kind: r.Kind, MadeBy: r.Caller.Account, Ends: r.Ends}
 	if (r.Receiver == "") == (r.Site == "") {
 		return directory.Link{}, fmt.Errorf("%w: it is for one account or for one site", ErrLink)
 	}
+	return directory.Link{Register: f.register.ID, Person: f.persons[0], Kind: r.Kind, MadeBy: r.Caller.Account, Ends: r.Ends}, nil
+}
+
+// receive completes a link with its receiver: false if nobody can be linked so.
+func (g *Gate) receive(ctx context.Context, r LinkRequest, f facts, l *directory.Link) (bool, error) {
 	if r.Site != "" {
 		site, err := g.directory.ReceivingSite(ctx, f.standing.Account.Controller, r.Site, f.register.ID)
 		if err != nil {
-			return directory.Link{}, notFoundIsLink(err, "the site must be one of the same body that has a running agreement on this register")
+			return false, unlessNotFound(err)
 		}
-		link.Site, link.Organisation = site.ID, site.Parent
-		return link, nil
+		l.Site, l.Organisation = site.ID, site.Parent
+		return true, nil
 	}
 	receiver, err := g.directory.Receiver(ctx, f.standing.Account.Controller, r.Receiver)
 	if err != nil || receiver.ID == r.Caller.Account {
-		return directory.Link{}, fmt.Errorf("%w: the receiver must be another account of the same body", ErrLink)
+		return false, unlessNotFound(err)
 	}
 	s, err := g.directory.Standing(ctx, receiver.ID)
 	if err != nil {
-		return directory.Link{}, fmt.Errorf("read the receiver's standing: %w", err)
+		return false, fmt.Errorf("read the receiver's standing: %w", err)
 	}
-	if limitsAt(s, f.register, f.at) == (budget.Limits{}) {
-		return directory.Link{}, fmt.Errorf("%w: the receiver has no running agreement on this register", ErrLink)
-	}
-	link.Account, link.Site, link.Organisation = receiver.ID, receiver.Site, receiver.Organisation
-	return link, nil
+	l.Account, l.Site, l.Organisation = receiver.ID, receiver.Site, receiver.Organisation
+	return limitsAt(s, f.register, f.at) != (budget.Limits{}), nil
 }
 
-func notFoundIsLink(err error, what string) error {
-	if errors.Is(err, directory.ErrNotFound) {
-		return fmt.Errorf("%w: %s", ErrLink, what)
+func unlessNotFound(err error) error {
+	if errors.Is(err, directory.ErrNotFound) || errors.Is(err, directory.ErrDead) {
+		return nil
 	}
 	return err
 }
 
 // linkCandidate is the entry of a link: allowed to whoever is of the person's own organisation.
-func (g *Gate) linkCandidate(f facts, l directory.Link) ledger.Candidate {
+func (g *Gate) linkCandidate(ctx context.Context, r LinkRequest, f facts, l *directory.Link) (ledger.Candidate, error) {
 	c := f.candidate(ledger.KindDirectory)
-	c.Detail.What, c.Detail.Subject = "link "+l.Kind, cmp.Or(int64(l.Account), int64(l.Site))
+	c.Detail.What = "link " + l.Kind
 	p := f.policy[0]
 	d := policy.Decide(p)
 	if d.Allow && p.Person.Tier > ecluse.SameOrganisation {
@@ -137,21 +140,16 @@ func (g *Gate) linkCandidate(f facts, l directory.Link) ledger.Candidate {
 	}
 	if !d.Allow {
 		c.Decision, c.Reasons = ledger.Deny, d.Reasons
-		return c
+		return c, nil
+	}
+	f.pays(&c, f.charge(f.register, budget.MakeLink, f.at), f.register, f.at)
+	found, err := g.receive(ctx, r, f, l)
+	if err != nil || !found {
+		c.Decision, c.Reasons = ledger.Deny, []ecluse.Reason{ecluse.ReasonReceiver}
+		return c, err
 	}
 	c.Decision, c.Person, c.Tier = ledger.Allow, l.Person, p.Person.Tier
-	f.pays(&c, f.charge(f.register, budget.MakeLink, f.at), f.register, f.at)
-	c.Effect = g.directory.Linking(l)
-	return c
-}
-
-// refuseLink writes down that a second person is needed.
-func (g *Gate) refuseLink(ctx context.Context, f facts) (LinkOutcome, error) {
-	c := f.candidate(ledger.KindRefuse)
-	c.Revision, c.Decision, c.Reasons = ledger.AnyRevision, ledger.Deny, []ecluse.Reason{ecluse.ReasonDualControl}
-	results, err := g.ledger.Append(ctx, c)
-	if err != nil {
-		return LinkOutcome{}, fmt.Errorf("write the refusal down: %w", err)
-	}
-	return LinkOutcome{Reasons: c.Reasons, Receipt: results[0].ID}, nil
+	c.Detail.Subject = cmp.Or(int64(l.Account), int64(l.Site))
+	c.Guard, c.Effect = g.directory.Linking(*l)
+	return c, nil
 }

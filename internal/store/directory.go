@@ -81,6 +81,8 @@ var (
 	useInvitation     = define("use invitation", `UPDATE invitations SET used_at = $2 WHERE secret_hash = $1 AND used_at = 0`)
 	insertLinks       = defineBulk("insert links", `INSERT INTO links (id, register_id, person_id, account_id, site_id, organisation_id, kind,
 		made_by, made_at, entry, starts, ends, mac) VALUES %s`, "(?,?,?,?,?,?,?,?,?,?,?,?,?)", 0)
+	linksReceived = define("links received", `SELECT COUNT(DISTINCT person_id) FROM links WHERE account_id = $1 AND ($1 <> 0 OR site_id = $2)
+		AND made_by <> 0 AND made_at > $4 AND person_id <> $3`)
 	linksMade = define("links made", `SELECT COUNT(*) FROM links WHERE made_by = $1 AND made_by <> 0 AND made_at > $3 AND account_id = $2`)
 )
 
@@ -457,6 +459,13 @@ func linkRow(l directory.Link) []any {
 		int64(l.ID), int64(l.Register), int64(l.Person), int64(l.Account), int64(l.Site), int64(l.Organisation), l.Kind,
 		int64(l.MadeBy), micros(l.MadeAt), int64(l.Entry), micros(l.Starts), micros(l.Ends), l.MAC,
 	}
+}
+
+// LinksReceived counts the persons, one left out, whom makers linked since an instant to an account, or to
+// a site where the account is 0.
+func (t *Tx) LinksReceived(ctx context.Context, a ecluse.AccountID, site ecluse.OrganisationID, but ecluse.PersonID, since time.Time) (int, error) {
+	var n int
+	return n, t.row(ctx, linksReceived, []any{int64(a), int64(site), int64(but), micros(since)}, &n)
 }
 
 // LinksMade counts the links from one maker to one receiver since an instant.

@@ -266,6 +266,7 @@ CREATE TABLE links (                       -- relationships that explain an acce
 );
 CREATE INDEX links_person  ON links (person_id);
 CREATE INDEX links_account ON links (account_id, register_id, person_id);
+CREATE INDEX links_received ON links (account_id, site_id, made_at) WHERE made_by <> 0;
 CREATE INDEX links_maker   ON links (made_by, made_at) WHERE made_by <> 0;
 
 CREATE TABLE meters (                      -- holder: account, organisation or register id
