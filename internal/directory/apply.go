@@ -21,7 +21,7 @@ type Tx interface {
 	Reads
 	InsertApproval(ctx context.Context, a Approval) error
 	// DecideApproval moves a pending request on: ErrDecided if it is not pending any more.
-	DecideApproval(ctx context.Context, id ecluse.ApprovalID, by ecluse.AccountID, state string, at time.Time) error
+	DecideApproval(ctx context.Context, id ecluse.ApprovalID, by ecluse.AccountID, state string, e *ledger.Entry) error
 	// TakeUpApproval writes who asks for a pending request that nobody had asked for: ErrDecided otherwise.
 	TakeUpApproval(ctx context.Context, a Approval) error
 	LinksApplied(ctx context.Context, id ecluse.ApprovalID, count int) error

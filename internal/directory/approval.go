@@ -45,7 +45,8 @@ type Approval struct {
 	RequestedAt  time.Time
 	DecidedBy    ecluse.AccountID
 	DecidedAt    time.Time
-	State        string // pending, approved, refused
+	DecidedEntry ecluse.EntryNumber // 0 = not decided
+	State        string             // pending, approved, refused
 	Expires      time.Time
 	// Session, Device and Network are where it was asked from, empty for commands.
 	Session ecluse.SessionID
@@ -65,6 +66,8 @@ func (a Approval) Diff() (Summary, error) {
 type ApprovalRows interface {
 	// Approvals are without their bodies.
 	Approvals(ctx context.Context, c ecluse.ControllerID, state string) ([]Approval, error)
+	// Decided are the newest in a state, the newest first, without their bodies.
+	Decided(ctx context.Context, c ecluse.ControllerID, state string, limit int) ([]Approval, error)
 	// Approved counts what an account approved since an instant.
 	Approved(ctx context.Context, by ecluse.AccountID, since time.Time) (int, error)
 }
@@ -119,6 +122,40 @@ func (d *Directory) Approvals(ctx context.Context, by Actor) ([]Approval, error)
 	}
 	all, err := d.rows.Approvals(ctx, s.Controller.ID, "pending")
 	return slices.DeleteFunc(all, func(a Approval) bool { return !s.decides(a) }), err
+}
+
+// decidedShown is how many decided requests are listed.
+const decidedShown = 20
+
+// Decided are the requests decided last that the account might have decided itself, the newest first,
+// without their bodies. ErrNotFound if it decides none at all.
+func (d *Directory) Decided(ctx context.Context, by Actor) ([]Approval, error) {
+	s, err := d.actor(ctx, by, assured)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(deciders, s.Has) {
+		return nil, ErrNotFound
+	}
+	var all []Approval
+	for _, state := range []string{"approved", "refused"} {
+		list, err := d.rows.Decided(ctx, s.Controller.ID, state, decidedShown)
+		if err != nil {
+			return nil, fmt.Errorf("read the decided requests: %w", err)
+		}
+		all = append(all, list...)
+	}
+	all = slices.DeleteFunc(all, func(a Approval) bool { return !s.decides(a) })
+	slices.SortStableFunc(all, func(a, b Approval) int { return b.DecidedAt.Compare(a.DecidedAt) })
+	return all[:min(len(all), decidedShown)], nil
+}
+
+// Receipt is the receipt of the entry that decided a request, "" while none has.
+func (d *Directory) Receipt(ctx context.Context, a Approval) (string, error) {
+	if a.DecidedBy == 0 {
+		return "", nil
+	}
+	return d.ledger.ReceiptOf(ctx, a.DecidedEntry)
 }
 
 // decides reports whether the account's role is one that decides a request.
@@ -211,7 +248,7 @@ func (d *Directory) decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 		Kind: ledger.KindApproval, Account: by.Account, Organisation: s.Account.Organisation, Session: by.Session, NewRevision: approve,
 		Detail: ledger.Detail{What: what + a.Kind, Subject: int64(id), Digest: digest[:], By: by.CLI}, Revision: s.Rev,
 		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-			if err := tx.(Tx).DecideApproval(ctx, id, by.Account, state, e.At); err != nil || !approve {
+			if err := tx.(Tx).DecideApproval(ctx, id, by.Account, state, e); err != nil || !approve {
 				return err
 			}
 			return takeEffect(ctx, tx, e)

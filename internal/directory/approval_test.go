@@ -56,6 +56,16 @@ func TestWhoeverAskedDoesNotApprove(t *testing.T) {
 				t.Errorf("it is decided again: %v", err)
 			}
 		}
+		done, err := w.Directory.Decided(t.Context(), w.Actor("officer1"))
+		if err != nil || done[0].ID != id || done[0].DecidedBy != w.Accounts["officer2"].ID {
+			t.Fatalf("who asked is told what came of it: %v %+v", err, done)
+		}
+		if receipt, err := w.Directory.Receipt(t.Context(), done[0]); err != nil || len(receipt) != 26 {
+			t.Errorf("its receipt: %q %v", receipt, err)
+		}
+		if _, err := w.Directory.Decided(t.Context(), w.Actor("dpo")); !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("somebody else is told too: %v", err)
+		}
 		verified(t, w)
 	})
 }

@@ -69,5 +69,5 @@ func (d *Directory) leaveBatch(ctx context.Context, tx ledger.Tx, e *ledger.Entr
 	if err := tx.(Tx).InsertApproval(ctx, d.signed(job)); err != nil {
 		return job, err
 	}
-	return job, tx.(Tx).DecideApproval(ctx, job.ID, a.approver, "approved", e.At)
+	return job, tx.(Tx).DecideApproval(ctx, job.ID, a.approver, "approved", e)
 }

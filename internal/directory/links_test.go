@@ -131,7 +131,7 @@ func TestNoLinkIsMadeFromABatchThatOnlyTheDatabaseCallsApproved(t *testing.T) {
 		}
 		// Nor from a row that says so in the program's own form, whatever true row it was copied from.
 		const forge = `INSERT INTO approvals SELECT 900000001, controller_id, 'directory.links', organisation_id, 0, body, '{}', requested_by, requester,
-			requested_at, $2, requested_at, 'approved', expires, session_id, device, network, mac FROM approvals WHERE id = $1`
+			requested_at, $2, requested_at, 1, 'approved', expires, session_id, device, network, mac FROM approvals WHERE id = $1`
 		tamper(t, db, forge, int64(id), officer2)
 		if err := w.Directory.ResumeLinks(t.Context()); !errors.Is(err, directory.ErrDead) {
 			t.Errorf("a forged batch is taken for true: %v", err)

@@ -1,10 +1,12 @@
 package ledger
 
 import (
+	"context"
 	"crypto/aes"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -70,6 +72,15 @@ var receiptText = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPad
 // who has no key, and that bind the entry's content as well as its number.
 func (l *Ledger) receiptID(n ecluse.EntryNumber, leaf tlog.Hash) string {
 	return sealReceipt(l.keys.MAC("receipt"), n, leaf)
+}
+
+// ReceiptOf is the receipt of an entry, as Append named it.
+func (l *Ledger) ReceiptOf(ctx context.Context, n ecluse.EntryNumber) (string, error) {
+	leaf, err := l.store.Leaves(ctx, n, n+1)
+	if err != nil || len(leaf) != tlog.HashSize {
+		return "", fmt.Errorf("read the leaf of entry %d: %w", n, err)
+	}
+	return l.receiptID(n, tlog.Hash(leaf)), nil
 }
 
 func sealReceipt(key []byte, n ecluse.EntryNumber, leaf tlog.Hash) string {

@@ -62,7 +62,7 @@ var Tables = []*Table{
 	table("grants", "account_id, agreement_id, role", "account_id agreement_id role:t requested_by approved_by created ends entry mac:b"),
 	table("invitations", "secret_hash", "secret_hash:b account_id created ends used_at"),
 	table("approvals", "id", `id controller_id kind:t organisation_id subject_id body:t summary:t requested_by requester:t requested_at
-		decided_by decided_at state:t expires session_id device:t network:t mac:b`),
+		decided_by decided_at decided_entry state:t expires session_id device:t network:t mac:b`),
 	table("raises", "id", "id account_id register_id made_by reason:t starts ends entry mac:b"),
 	table("containments", "id", `id controller_id account_id tree:o since reason:b made_by approved_by requester:t at body:t entry undone_at
 		undone_by undo_approved undo_entry mac:b`),

@@ -11,6 +11,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/directory"
+	"ecluse/internal/ledger"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 	agreementColumns    = `id, organisation_id, register_id, code, purposes, fields, territory, limits, starts, ends, state, entry, mac`
 	organisationColumns = `id, controller_id, parent_id, code, kind, siret, name, territory, phone, headcount, state`
 	approvalColumns     = `id, controller_id, kind, organisation_id, subject_id, body, summary, requested_by, requester, requested_at,
-		decided_by, decided_at, state, expires, session_id, device, network, mac`
+		decided_by, decided_at, decided_entry, state, expires, session_id, device, network, mac`
 )
 
 // Statements that read the directory.
@@ -42,6 +43,7 @@ var (
 	countCaseload          = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
 		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 AND organisation_id = $3 AND made_at >= $4 GROUP BY register_id`)
 	readApprovals   = define("read approvals", `SELECT `+strings.Replace(approvalColumns, "body", "''", 1)+` FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id`)
+	readDecided     = define("read decided approvals", `SELECT `+strings.Replace(approvalColumns, "body", "''", 1)+` FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id DESC LIMIT $3`)
 	countApproved   = define("count approvals of an officer", `SELECT COUNT(*) FROM approvals WHERE decided_by = $1 AND decided_by <> 0 AND decided_at > $2 AND state = 'approved'`)
 	readApproval    = define("read approval", `SELECT `+approvalColumns+` FROM approvals WHERE id = $1`)
 	readInvitations = defineScan("read invitations", `SELECT i.secret_hash, i.account_id, i.created, i.ends, i.used_at FROM invitations i
@@ -71,8 +73,8 @@ var (
 	insertIdentities = defineBulk("insert identities", `INSERT INTO identities (idp, sub, account_id, since, mac) VALUES %s ON CONFLICT (idp, sub) DO NOTHING`, "(?,?,?,?,?)", 0)
 	readIdentities   = defineBulk("read identities", `SELECT i.idp, i.sub, i.account_id, i.since, i.mac FROM (VALUES %s) v
 		JOIN identities i ON i.idp = v.column1 AND i.sub = v.column2`, "(CAST(? AS TEXT),CAST(? AS TEXT))", 0)
-	insertApproval = define("insert approval", `INSERT INTO approvals (`+approvalColumns+`) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, 0, 0, 'pending', $10, $11, $12, $13, $14)`)
-	decideApproval = define("decide approval", `UPDATE approvals SET decided_by = $2, decided_at = $3, state = $4
+	insertApproval = define("insert approval", `INSERT INTO approvals (`+approvalColumns+`) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, 0, 0, 0, 'pending', $10, $11, $12, $13, $14)`)
+	decideApproval = define("decide approval", `UPDATE approvals SET decided_by = $2, decided_at = $3, state = $4, decided_entry = $5
 		WHERE id = $1 AND state = 'pending' AND requested_by <> $2 AND expires > $3`)
 	takeUpApproval = define("take up approval", `UPDATE approvals SET requested_by = $2, requester = $3, session_id = $4, device = $5, network = $6, mac = $7
 		WHERE id = $1 AND state = 'pending' AND requested_by = 0`)
@@ -234,7 +236,7 @@ func scanApproval(s scanner) (directory.Approval, error) {
 	var a directory.Approval
 	var requested, decided, expires int64
 	err := s.Scan(&a.ID, &a.Controller, &a.Kind, &a.Organisation, &a.Subject, &a.Body, &a.Summary, &a.RequestedBy, &a.Requester, &requested,
-		&a.DecidedBy, &decided, &a.State, &expires, &a.Session, &a.Device, &a.Network, &a.MAC)
+		&a.DecidedBy, &decided, &a.DecidedEntry, &a.State, &expires, &a.Session, &a.Device, &a.Network, &a.MAC)
 	a.RequestedAt, a.DecidedAt, a.Expires = fromMicros(requested), fromMicros(decided), fromMicros(expires)
 	return a, err
 }
@@ -242,6 +244,11 @@ func scanApproval(s scanner) (directory.Approval, error) {
 // Approvals are a controller's requests in a state, without their bodies.
 func (db *DB) Approvals(ctx context.Context, c ecluse.ControllerID, state string) ([]directory.Approval, error) {
 	return list(ctx, db, readApprovals, scanApproval, state, int64(c))
+}
+
+// Decided are the newest of a controller's requests in a state, without their bodies, the newest first.
+func (db *DB) Decided(ctx context.Context, c ecluse.ControllerID, state string, limit int) ([]directory.Approval, error) {
+	return list(ctx, db, readDecided, scanApproval, state, int64(c), limit)
 }
 
 // Approved counts what an account approved since an instant.
@@ -380,8 +387,8 @@ func (t *Tx) InsertApproval(ctx context.Context, a directory.Approval) error {
 }
 
 // DecideApproval moves a pending request on: directory.ErrDecided otherwise.
-func (t *Tx) DecideApproval(ctx context.Context, id ecluse.ApprovalID, by ecluse.AccountID, state string, at time.Time) error {
-	return decided(t.execOne(ctx, decideApproval, int64(id), int64(by), micros(at), state))
+func (t *Tx) DecideApproval(ctx context.Context, id ecluse.ApprovalID, by ecluse.AccountID, state string, e *ledger.Entry) error {
+	return decided(t.execOne(ctx, decideApproval, int64(id), int64(by), micros(e.At), state, int64(e.N)))
 }
 
 // TakeUpApproval writes who asks for a pending request that nobody had asked for: directory.ErrDecided

@@ -16,11 +16,13 @@ type approver interface {
 	Approval(ctx context.Context, by directory.Actor, id ecluse.ApprovalID) (directory.Approval, error)
 	// Decide answers ErrDualControl to the requester and ErrDecided the second time.
 	Decide(ctx context.Context, by directory.Actor, id ecluse.ApprovalID, approve bool) error
+	Decided(ctx context.Context, by directory.Actor) ([]directory.Approval, error)
+	Receipt(ctx context.Context, a directory.Approval) (string, error)
 	Owner(ctx context.Context, id ecluse.AccountID) (directory.Account, error) // ErrUnknownAccount
 }
 
 // approvalsPage lists what waits for a second pair of eyes.
-type approvalsPage struct{ Waiting []approvalView }
+type approvalsPage struct{ Waiting, Done []approvalView }
 
 // approvalView is one request. Own: the caller asked for it.
 type approvalView struct {
@@ -35,6 +37,7 @@ type approvalView struct {
 type approvalPage struct {
 	Item     approvalView
 	Decider  string                   // "" = nobody yet
+	Receipt  string                   // of the decision
 	Just     bool                     // it was decided a moment ago, by the reader
 	Observe  *observeView             // of the kind budgets.observe, which has no diff
 	Factor   *directory.FactorSummary // of the kinds account.factor and account.recovery, which have none either
@@ -70,6 +73,13 @@ func (s *Site) approvals(q *query) (answer, error) {
 	page := approvalsPage{}
 	for _, a := range all {
 		page.Waiting = append(page.Waiting, s.viewApproval(q, a))
+	}
+	done, err := s.rooms.Directory.Decided(q.Context(), q.actor())
+	if err != nil {
+		return answer{}, err
+	}
+	for _, a := range done {
+		page.Done = append(page.Done, s.viewApproval(q, a))
 	}
 	return show("approvals", page)
 }
@@ -118,19 +128,27 @@ func (s *Site) approvalStep(q *query, decision string) (answer, error) {
 	}
 	page := approvalPage{Item: item, Decision: decision, Confirm: item.Href + "/confirm", Decide: item.Href + "/decision"}
 	page.Just = q.URL.Query().Has("done")
-	if a.DecidedBy != 0 {
-		decider, err := s.rooms.Directory.Owner(q.Context(), a.DecidedBy)
-		if err != nil && !errors.Is(err, directory.ErrUnknownAccount) {
-			return answer{}, err
-		}
-		page.Decider = cmp.Or(strings.TrimSpace(decider.Name()), q.t("approvals.gone"))
-	}
-	if err := s.fillDiff(q, &page); err != nil {
+	if err := errors.Join(s.fillDecision(q, &page), s.fillDiff(q, &page)); err != nil {
 		return answer{}, err
 	}
 	shown, err := show("approval", page)
 	shown.back = item.Href
 	return shown, err
+}
+
+// fillDecision says who decided, and under which receipt.
+func (s *Site) fillDecision(q *query, page *approvalPage) error {
+	a := page.Item.Approval
+	if a.DecidedBy == 0 {
+		return nil
+	}
+	decider, err := s.rooms.Directory.Owner(q.Context(), a.DecidedBy)
+	if err != nil && !errors.Is(err, directory.ErrUnknownAccount) {
+		return err
+	}
+	page.Decider = cmp.Or(strings.TrimSpace(decider.Name()), q.t("approvals.gone"))
+	page.Receipt, err = s.rooms.Directory.Receipt(q.Context(), a)
+	return err
 }
 
 // fillDiff puts what approving would do on the page.

@@ -30,8 +30,10 @@ import (
 var testNow = time.Date(2026, 11, 21, 14, 32, 0, 0, time.UTC)
 
 type fakeRooms struct {
-	Directory
+	unanswered
 	fakeFactors
+	fakeAccounts
+	fakePrograms
 
 	caller    signin.Caller
 	signErr   error // what FromRequest answers
@@ -182,7 +184,15 @@ func (f *fakeRooms) DecideReview(_ context.Context, _ directory.Actor, id ecluse
 }
 
 func (f *fakeRooms) Approvals(context.Context, directory.Actor) ([]directory.Approval, error) {
-	return f.approvals, nil
+	return slices.DeleteFunc(slices.Clone(f.approvals), func(a directory.Approval) bool { return a.State != "pending" }), nil
+}
+
+func (f *fakeRooms) Decided(context.Context, directory.Actor) ([]directory.Approval, error) {
+	return slices.DeleteFunc(slices.Clone(f.approvals), func(a directory.Approval) bool { return a.State == "pending" }), nil
+}
+
+func (f *fakeRooms) Receipt(context.Context, directory.Approval) (string, error) {
+	return testReceipt, nil
 }
 
 func (f *fakeRooms) Approval(_ context.Context, _ directory.Actor, id ecluse.ApprovalID) (directory.Approval, error) {
@@ -358,7 +368,7 @@ func newSite(t testing.TB, f *fakeRooms, change ...func(*Config)) *Site {
 		t.Fatal(err)
 	}
 	config.Location = parts.config.Location
-	rooms := Rooms{Sessions: f, Gate: f, Directory: f, Registers: f, Names: f, Log: slog.New(slog.DiscardHandler)}
+	rooms := Rooms{Sessions: f, Gate: f, Directory: f, Registers: f, Exposures: f, Names: f, Log: slog.New(slog.DiscardHandler)}
 	s := assemble(config, rooms, func() time.Time { return testNow }, parts.assets, parts.templates)
 	if f.values != nil {
 		revealing(s, f)

@@ -351,7 +351,7 @@ func TestAnApprovalIsConfirmedAndNeverByItsRequester(t *testing.T) {
 	if w := send(s, "POST", "/approvals/a1/decision", "decision=approve"); w.Header().Get("Location") != "/approvals/a1?done" || f.decided != "approval 1 approved" {
 		t.Errorf("%d, decided %q", w.Code, f.decided)
 	}
-	for _, part := range []string{"Lucie Morel", "ops@node1", "Décidée par", "Karim Haddad", "Ce qui a changé", "a pris effet"} {
+	for _, part := range []string{"Lucie Morel", "ops@node1", "Décidée par", "Karim Haddad", "Ce qui a changé", "a pris effet", "K7QJ 4M2X"} {
 		if w := send(s, "GET", "/approvals/a3", ""); !strings.Contains(w.Body.String(), part) {
 			t.Errorf("the decided request does not show %q", part)
 		}

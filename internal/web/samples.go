@@ -65,6 +65,8 @@ func samples() map[string][]any {
 	all["reviews"], all["review"] = sampleReviews(word, at)
 	sampleFactors(all, in, faults, at)
 	all["approvals"], all["approval"] = sampleApprovals(at)
+	sampleAccounts(all, in, group, faults, at)
+	samplePrograms(all, in, faults, at)
 	for _, code := range problemCodes {
 		all["problem"] = append(all["problem"], problemPage{Code: code, Phone: "x", Text: "x", Reasons: reasonsWithText})
 	}
@@ -206,7 +208,7 @@ func sampleApprovals(at time.Time) (lists, single []any) {
 			v := approvalView{Approval: directory.Approval{Kind: kind, RequestedAt: at, Expires: at, State: state, DecidedAt: at}, Requester: "x", Command: "x", Href: "/", Own: state == "pending"}
 			page.Item, list = v, append(list, v)
 			page.Decider = map[bool]string{true: "x"}[state == "approved"]
-			page.Just = state == "approved" || state == "refused"
+			page.Just, page.Receipt = state == "approved" || state == "refused", "x"
 			single = append(single, page)
 		}
 	}
@@ -218,7 +220,47 @@ func sampleApprovals(at time.Time) (lists, single []any) {
 	for _, decision := range []string{"", "approve", "refuse"} {
 		single = append(single, approvalPage{Item: list[1], Decision: decision, Observe: &observeView{Register: Label{FR: "x", EN: "x"}, Days: 1 + len(decision)}})
 	}
-	return []any{approvalsPage{}, approvalsPage{Waiting: list}}, single
+	return []any{approvalsPage{}, approvalsPage{Waiting: list, Done: list}}, single
+}
+
+func sampleAccounts(all map[string][]any, in input, group options, faults []fault, at time.Time) {
+	for _, kind := range []string{directory.KindAccount, directory.KindStandIn, directory.KindStandInConfirm} {
+		for _, op := range []string{"open", "change", "wake", "relink", "replace"} {
+			for _, why := range append(directory.RequestReasons, "replacement") {
+				shown := directory.AccountSummary{Op: op, Reason: why, Email: "x", Organisation: "x", Site: "x", Former: 1, Domain: true}
+				item := approvalView{Approval: directory.Approval{Kind: kind, RequestedAt: at, Expires: at, State: "pending"}, Requester: "x", Href: "/"}
+				all["approval"] = append(all["approval"], approvalPage{Item: item, Account: &shown}, approvalPage{Item: item, Account: &shown, Decision: "approve", Total: 1})
+				all["colleagues"] = append(all["colleagues"], colleaguesPage{Organisation: "x", Waiting: []requestView{{shown, kind, "x", at}}})
+				all["replacements"] = append(all["replacements"], replacementsPage{Waiting: []replacementView{{shown, "x", at, "/"}, {shown, "x", at, ""}}})
+			}
+		}
+	}
+	behind := backgroundView{
+		Background: directory.Background{Requester: directory.Account{ID: 1}, Browser: "x", Network: "x", NewDevice: true, NewNetwork: true, Asked24h: 2, Waiting: 1, Concerns: directory.Organisation{ID: 1}, Headcount: 2, Accounts: 1, Asks: 1},
+		Lineage:    []string{"x", "x"}, Day: 1, Month: 2, Known: true,
+		Domains: []domainView{{DomainUse: directory.DomainUse{Domain: "x", New: true}, Ways: []wayView{{Name: "x", Accounts: 1}, {Name: "x", Accounts: 2, Email: true, SIRET: true}}}, {}},
+	}
+	other := backgroundView{Background: directory.Background{Requester: directory.Account{ID: 1}, Network: "x", Asked24h: 1, Waiting: 2, Concerns: directory.Organisation{ID: 1}, Headcount: 1, Accounts: 2, Asks: 2}}
+	command := approvalView{Approval: directory.Approval{Kind: directory.KindImport, RequestedAt: at, Expires: at, State: "pending"}, Command: "x", Href: "/"}
+	all["approval"] = append(all["approval"], approvalPage{Item: command, Behind: &behind, TakeUp: "/"}, approvalPage{Item: command, Behind: &other}, approvalPage{Item: command, Behind: &backgroundView{}})
+	page := colleaguesPage{Organisation: "x", Email: in, Faults: faults}
+	for _, state := range memberStates {
+		m := directory.Member{Account: directory.Account{GivenName: "x", UsualName: "x", Ends: at, StandInEnds: at, ActiveAt: at}, Now: state, Site: "x", Roles: ecluse.Roles, LastMonth: at}
+		page.Groups = append(page.Groups, colleagueGroup{state, []memberView{{m, "/"}, {directory.Member{Now: state}, "/"}}})
+		all["colleague"] = append(all["colleague"], colleaguePage{Item: m, Organisation: "x", Change: "/", Relink: "/", End: "/", Invite: "/"}, colleaguePage{Item: directory.Member{Now: state, Own: true}})
+		for _, act := range []string{"end", "relink"} {
+			all["colleagueact"] = append(all["colleagueact"], colleagueActPage{m, act, "/", "/"})
+		}
+		all["accountform"] = append(all["accountform"], accountFormPage{Item: &m, Email: in, Given: in, Usual: in, Sites: group, Roles: group, Reasons: group, Ends: in, Faults: faults}, accountFormPage{Organisation: &in})
+	}
+	for _, notice := range colleagueNotices {
+		all["colleagues"] = append(all["colleagues"], colleaguesPage{Notice: notice, Email: in}, page)
+	}
+	all["replacements"] = append(all["replacements"], replacementsPage{Manages: true, Email: in, Given: in, Usual: in, Sites: group, Faults: faults, Notice: true})
+	all["orphans"] = []any{orphansPage{}}
+	for _, why := range directory.OrphanReasons {
+		all["orphans"] = append(all["orphans"], orphansPage{Groups: []orphanGroup{{why, []orphanView{{directory.Orphan{Why: why, Organisation: "x", Role: ecluse.RoleAgent, Links: 1, Since: at}, "/"}, {directory.Orphan{Links: 2, Since: at}, "/"}}}}})
+	}
 }
 
 func sampleRaises(word Label, in input, group options, faults []fault, at time.Time) (forms, confirms []any) {

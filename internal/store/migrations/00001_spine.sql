@@ -148,6 +148,7 @@ CREATE TABLE approvals (
     requested_at  BIGINT NOT NULL,
     decided_by    BIGINT NOT NULL,
     decided_at    BIGINT NOT NULL,
+    decided_entry BIGINT NOT NULL,         -- of the ledger: its receipt is shown with the decision
     state         TEXT   NOT NULL,         -- pending, approved, refused, expired
     expires       BIGINT NOT NULL,
     session_id    BIGINT NOT NULL,         -- that it was asked from, 0 = the command line
