@@ -82,7 +82,8 @@ func freeAddress() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return l.Addr().String(), l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return net.JoinHostPort("localhost", port), errors.Join(err, l.Close()) // keys want a name
 }
 
 // readWorld waits for the ready file and reads it.

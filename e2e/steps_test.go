@@ -43,6 +43,13 @@ func (p *tab) fill(name, text string) {
 	p.do(chromedp.Focus(chromedp.CSS(field)), chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).value = ""`, field)), chromedp.KeyEvent(text))
 }
 
+// fillIn is fill for one of several forms of a page.
+func (p *tab) fillIn(form, name, text string) {
+	p.t.Helper()
+	field := fmt.Sprintf("%s [name=%q]:not([type=hidden])", form, name)
+	p.do(chromedp.Focus(chromedp.CSS(field)), chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).value = ""`, field)), chromedp.KeyEvent(text))
+}
+
 // has reports whether something is on the page now.
 func (p *tab) has(selector string) bool {
 	p.t.Helper()

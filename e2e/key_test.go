@@ -1,0 +1,173 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
+	"github.com/pquerna/otp/totp"
+)
+
+// withKey gives the tab a security key that verifies its owner and answers at once.
+func (p *tab) withKey() {
+	p.t.Helper()
+	if _, err := chromedp.Call(p.ctx, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+		p.t.Fatal(err)
+	}
+	key := webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportUsb, HasResidentKey: true, HasUserVerification: true,
+		IsUserVerified: true, AutomaticPresenceSimulation: true,
+	}}
+	if _, err := chromedp.Call(p.ctx, webauthn.AddVirtualAuthenticator, key); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// signInAs signs in with an assurance code and comes to a page.
+func (p *tab) signInAs(login, acr, page string) {
+	p.t.Helper()
+	p.visit(world.Base + "/sign-in/proconnect?" + url.Values{"login_hint": {login}, "demo_acr": {acr}, "return": {page}}.Encode())
+	p.want("section.who")
+}
+
+// removeKeys ends every factor of whoever is signed in, strongly.
+func (p *tab) removeKeys() {
+	p.t.Helper()
+	for p.visit(world.Base + "/me/factors"); p.has("a[href$='/end']"); {
+		p.press("a[href$='/end']")
+		p.press("form.actions button.danger")
+		p.want(".notice.done")
+	}
+}
+
+// raiseAs asks to raise the limit of a colleague, up to the answer.
+func (p *tab) raiseAs(colleague string) {
+	p.t.Helper()
+	p.visit(world.Base + "/raises?register=" + register)
+	p.fill("email", colleague)
+	p.choose("form.reason .option label[for^=reason]")
+	p.press("form.reason .actions button")
+	if p.path() != "/second-factor" {
+		p.press("form.actions button")
+	}
+}
+
+func TestAKeyOfOnesOwnMakesAWeakSignInStrong(t *testing.T) {
+	journeys(t, []way{inFrench, inEnglish}, func(t *testing.T, p *tab) {
+		advance(t, 25*time.Hour)
+		who1, who0 := who(t, "agent", 1), who(t, "agent", 0)
+		p.withKey()
+		p.signInAs(who1, "eidas2", "/me")
+		p.press("section[aria-labelledby=keys] a[href='/me/factors']")
+		p.inspect("factors-empty")
+		p.fillIn("form[data-key]", "name", "clé bleue")
+		p.press("form[data-key] button")
+		p.want(".notice.done")
+		p.read("clé bleue")
+		p.inspect("factors")
+
+		p.signInAs(who1, "eidas1-mfa", "/me")
+		p.raiseAs(who0)
+		if p.path() != "/second-factor" {
+			t.Fatalf("a weak session raises a limit, at %s", p.path())
+		}
+		p.inspect("second-factor")
+		p.press("form[data-key] button")
+		if p.path() != "/raises" {
+			t.Fatalf("the key leads to %s:\n%s", p.path(), p.text())
+		}
+		p.raiseAs(who0)
+		p.want(".notice.done")
+		p.removeKeys()
+	})
+}
+
+func TestAnApplicationForCodesMakesAWeakSignInStrong(t *testing.T) {
+	journeys(t, everyWay, func(t *testing.T, p *tab) {
+		advance(t, 25*time.Hour)
+		who1, who0 := who(t, "agent", 1), who(t, "agent", 0)
+		p.signInAs(who1, "eidas2", "/me/factors")
+		p.press("form[action='/me/factors/code'] button")
+		p.want("#faults")
+		p.fillIn("form[action='/me/factors/code']", "name", "telephone")
+		p.press("form[action='/me/factors/code'] button")
+		p.want("svg.qr")
+		p.inspect("factor-code")
+		seed := strings.ReplaceAll(ask(p, chromedp.Evaluate[string](`document.querySelector("code.secret").textContent`)), " ", "")
+		p.fill("code", "000000")
+		p.press("form[action$=finish] button")
+		p.want("#code-error")
+		p.fill("code", codeOf(t, seed))
+		p.press("form[action$=finish] button")
+		p.want(".notice.done")
+
+		p.signInAs(who1, "eidas1-mfa", "/me")
+		p.raiseAs(who0)
+		p.want("form[action='/second-factor']")
+		p.fill("code", codeOf(t, seed)) // the one that has served
+		p.press("form[action='/second-factor'] button")
+		p.want("#code-error")
+		p.inspect("second-factor-wrong")
+		p.fill("code", nextCode(t, seed))
+		p.press("form[action='/second-factor'] button")
+		if p.path() != "/raises" {
+			t.Fatalf("the code leads to %s:\n%s", p.path(), p.text())
+		}
+		p.raiseAs(who0)
+		p.want(".notice.done")
+		p.removeKeys()
+	})
+}
+
+// codeOf is the present code of an application: telephones do not follow the demo's clock.
+func codeOf(t *testing.T, seed string) string { return codeAt(t, seed, 0) }
+
+// nextCode is the one after it, which counts already.
+func nextCode(t *testing.T, seed string) string { return codeAt(t, seed, 30*time.Second) }
+
+func codeAt(t *testing.T, seed string, ahead time.Duration) string {
+	t.Helper()
+	code, err := totp.GenerateCode(seed, time.Now().Add(ahead))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+func TestAFirstKeyAfterAWeakSignInCountsOnceAnOfficerConfirmsIt(t *testing.T) {
+	journeys(t, []way{inFrench, inEnglish}, func(t *testing.T, p *tab) {
+		p.withKey()
+		login := who(t, "agent", 1)
+		p.signInAs(login, "eidas1-mfa", "/me/factors")
+		p.fillIn("form[data-key]", "name", "first key")
+		p.press("form[data-key] button")
+		p.want("code.word")
+		p.inspect("factors-waiting")
+		word := ask(p, chromedp.Evaluate[string](`document.querySelector("code.word").textContent`))
+		p.visit(world.Base + "/second-factor?next=/raises")
+		if p.has("form[data-key]") {
+			t.Error("a key that waits may be used")
+		}
+
+		officer := open(t, wide)
+		officer.signInAs(who(t, "access_officer", 1), "eidas2", "/approvals")
+		officer.press("a[href^='/approvals/']")
+		officer.read(word)
+		officer.inspect("approval-factor")
+		officer.press("form.decide button[value=approve]")
+		officer.press("form.actions button")
+		officer.want(".notice.done")
+
+		p.visit(world.Base + "/second-factor?next=/raises")
+		p.press("form[data-key] button")
+		if p.path() != "/raises" {
+			t.Fatalf("the confirmed key leads to %s:\n%s", p.path(), p.text())
+		}
+		p.removeKeys()
+	})
+}
