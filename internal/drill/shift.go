@@ -30,8 +30,8 @@ type shift struct {
 
 const (
 	opensAt, closesAt = 8, 18 // hours of work, UTC
-	desksAnHour       = 6
-	personsADesk      = 10
+	desksAnHour       = 3
+	personsADesk      = 6
 )
 
 func newShift(g *ground) *shift {

@@ -101,7 +101,7 @@ func (t *thief) sweep(ctx context.Context, purposes []string) error {
 		rows := objects(answer, "persons")
 		for _, row := range rows {
 			t.loot.take(t.ground.idOf(t.register, t.follows, texts(object(row, "fields"))), texts(object(row, "fields")), nil)
-			if t.rng.IntN(5) > 0 { // the row was enough for most
+			if t.rng.IntN(10) > 0 { // the row was enough for most
 				continue
 			}
 			if _, err := t.openWith(ctx, text(row, "handle"), purposes[t.rng.IntN(len(purposes))], nil); err != nil {
