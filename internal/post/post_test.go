@@ -213,6 +213,38 @@ func TestWhatADyingNodeClaimedIsSentByAnother(t *testing.T) {
 	})
 }
 
+// stalling is a courier that takes so long for its first mail that another node looks meanwhile.
+type stalling struct {
+	bag   *bag
+	stall func()
+	once  sync.Once
+}
+
+func (s *stalling) Carry(ctx context.Context, m post.Mail) error {
+	s.once.Do(s.stall)
+	return s.bag.Carry(ctx, m)
+}
+
+func TestAClaimThatLapsedWhileSendingIsNotSentTwice(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, url string) {
+		w := world(t, url, nil)
+		b := &bag{}
+		other := office(t, w, b)
+		slow := office(t, w, &stalling{bag: b, stall: func() {
+			w.Clock.Advance(3 * time.Minute)
+			once(t, other)
+		}})
+		for range 3 {
+			leave(t, w, notice.Notice{Kind: notice.FactorAdded, To: w.Accounts["anne"].ID})
+		}
+		once(t, slow)
+		// The mail that was under way goes twice: nobody could know. The other two do not.
+		if got := b.take(); len(got) != 4 {
+			t.Errorf("three notices are %d mails", len(got))
+		}
+	})
+}
+
 func TestAMailIsTriedAgainEverMoreRarelyAndGivenUp(t *testing.T) {
 	w := world(t, storetest.SQLite(t), nil)
 	counted := map[string]int{}

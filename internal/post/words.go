@@ -79,7 +79,7 @@ var paths = map[notice.Kind]string{
 	notice.SessionNewDevice: "/me", notice.FactorAdded: "/me", notice.FactorLost: "/me", notice.FactorWaiting: "/", notice.FactorDoubtful: "/",
 	notice.RaiseMade: "/", notice.AccountRequested: "/approvals", notice.AccountDecided: "/", notice.StandinOpened: "/",
 	notice.ClientKeyRenewed: "/", notice.ClientKeyEnded: "/", notice.DelegationMade: "/me",
-	notice.ContainmentMade: "/", notice.ContainmentConcerned: "/mentions",
+	notice.ContainmentMade: "/security", notice.ContainmentConcerned: "/mentions",
 }
 
 // Path is the page where a notice of a kind is looked at: "" for an invitation.

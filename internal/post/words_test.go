@@ -90,6 +90,9 @@ func TestANameIsOneLineOfPlainText(t *testing.T) {
 			t.Errorf("%q is cleaned again to %q", got, again)
 		}
 	}
+	if got := clean("A\r\nB\u2028C\u0085D"); got != "A B C D" {
+		t.Errorf("lines are joined to %q", got)
+	}
 	if got := clean("Mission locale de l'Est · Aÿ-Champagne"); got != "Mission locale de l'Est · Aÿ-Champagne" {
 		t.Errorf("a name is changed to %q", got)
 	}
