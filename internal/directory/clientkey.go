@@ -83,8 +83,9 @@ func (k ClientKey) SecretMatches(hash []byte) bool {
 type ClientRows interface {
 	// ClientKeys are all keys of an account, the oldest first.
 	ClientKeys(ctx context.Context, a ecluse.AccountID) ([]ClientKey, error)
-	// ClientsOf are the programs of an organisation, by name.
+	// ClientsOf are the programs of an organisation, by name; BodyClients those of a body.
 	ClientsOf(ctx context.Context, o ecluse.OrganisationID) ([]Account, error)
+	BodyClients(ctx context.Context, c ecluse.ControllerID) ([]Account, error)
 	DelegationRows
 }
 

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -41,4 +42,51 @@ func checkProgram(a Account, c AccountChange) error {
 		return fmt.Errorf("account %d: %w", a.ID, ErrProgram)
 	}
 	return nil
+}
+
+// Client is a program as those see it who look after it.
+type Client struct {
+	Account
+	Place  string // its organisation's name
+	Status string // at present
+	Keys   []ClientKey
+}
+
+// Clients are the programs that the account looks after, by name: those of its own organisation, or all of
+// its body. Rows written around the program are left out. Errors: ErrNotFound (it looks after none),
+// ErrInactive, ErrWeak.
+func (d *Directory) Clients(ctx context.Context, by Actor) ([]Client, error) {
+	s, err := d.actor(ctx, by, assured)
+	if err != nil {
+		return nil, err
+	}
+	var found []Account
+	switch staff := s.Has(ecluse.RoleAccessOfficer) || s.Has(ecluse.RoleAdmin) || s.Has(ecluse.RoleSecurityOfficer); {
+	case s.Account.Organisation == 0 && staff:
+		found, err = d.rows.BodyClients(ctx, s.Controller.ID)
+	case s.Account.Organisation != 0 && s.Has(ecluse.RoleAccountManager):
+		found, err = d.rows.ClientsOf(ctx, s.Account.Organisation)
+	default:
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the programs: %w", err)
+	}
+	var list []Client
+	for _, a := range found {
+		if d.checkAccount(a) != nil {
+			continue
+		}
+		c := Client{Account: a, Status: a.StateAt(d.now())}
+		if c.Place, err = d.NameOf(ctx, a.Organisation); err != nil {
+			return nil, fmt.Errorf("read organisation %d: %w", a.Organisation, err)
+		}
+		keys, err := d.rows.ClientKeys(ctx, a.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read the keys of account %d: %w", a.ID, err)
+		}
+		c.Keys = slices.DeleteFunc(keys, func(k ClientKey) bool { return !a.since(k.Created) || !d.validKey(k) })
+		list = append(list, c)
+	}
+	return list, nil
 }

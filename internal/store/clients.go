@@ -24,6 +24,8 @@ var (
 		entry = excluded.entry, mac = excluded.mac`)
 	readClients = define("read programs of organisation", `SELECT `+accountColumns+` FROM accounts
 		WHERE organisation_id = $1 AND kind = 'client' ORDER BY usual_name, given_name, id`)
+	readBodyClients = defineScan("read programs of body", `SELECT `+accountColumns+` FROM accounts
+		WHERE controller_id = $1 AND kind = 'client' ORDER BY usual_name, given_name, id`)
 	readDelegation  = define("read delegation", `SELECT `+delegationColumns+` FROM delegations WHERE client_id = $1 AND account_id = $2`)
 	readDelegations = define("read delegations of agent", `SELECT `+delegationColumns+` FROM delegations WHERE account_id = $1 ORDER BY client_id`)
 	putDelegation   = define("put delegation", `INSERT INTO delegations (`+delegationColumns+`) VALUES ($1, $2, $3, $4, $5, $6)
@@ -63,6 +65,11 @@ func (t *Tx) PutClientKey(ctx context.Context, k directory.ClientKey) error {
 // ClientsOf are the programs of an organisation, by name.
 func (db *DB) ClientsOf(ctx context.Context, o ecluse.OrganisationID) ([]directory.Account, error) {
 	return list(ctx, db, readClients, scanAccount, int64(o))
+}
+
+// BodyClients are the programs of a body, by name.
+func (db *DB) BodyClients(ctx context.Context, c ecluse.ControllerID) ([]directory.Account, error) {
+	return list(ctx, db, readBodyClients, scanAccount, int64(c))
 }
 
 func scanDelegation(s scanner) (directory.Delegation, error) {

@@ -41,6 +41,7 @@ type approvalPage struct {
 	Just     bool                     // it was decided a moment ago, by the reader
 	Observe  *observeView             // of the kind budgets.observe, which has no diff
 	Factor   *directory.FactorSummary // of the kinds account.factor and account.recovery, which have none either
+	Key      *directory.ClientKeyChange
 	Sections []diffSection
 	Warnings []diffWarning
 	Total    int
@@ -60,7 +61,7 @@ type diffWarning struct{ Code, Detail string }
 
 // Codes that have a text of their own.
 var (
-	approvalKinds = []string{directory.KindImport, directory.KindObserve, directory.KindFactor, directory.KindRecovery}
+	approvalKinds = []string{directory.KindImport, directory.KindObserve, directory.KindFactor, directory.KindRecovery, directory.KindClientKey}
 	diffWarnings  = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
 )
 
@@ -158,6 +159,9 @@ func (s *Site) fillDiff(q *query, page *approvalPage) error {
 		return err
 	}
 	if page.Factor = summary.Factor; page.Factor != nil {
+		return nil
+	}
+	if page.Key = summary.ClientKey; page.Key != nil {
 		return nil
 	}
 	if o := summary.Observe; o != nil {

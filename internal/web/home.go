@@ -36,6 +36,7 @@ func (s *Site) doorways() []doorway {
 		{"reviews", "/reviews", s.waitingReviews},
 		{"raises", "/raises", nil},
 		{"recovery", "/recovery", nil},
+		{"programs", "/programs", nil},
 	}
 }
 

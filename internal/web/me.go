@@ -18,6 +18,7 @@ type mePage struct {
 	Open                        []sessionView
 	Notice                      string // revoked, others
 	Recover                     bool   // the caller may ask to replace a colleague's lost key
+	Programs                    bool   // programs may act for the caller
 	Raise                       string // page that raises a colleague's limit, "" = not the caller's to do
 }
 
@@ -56,6 +57,7 @@ func (s *Site) me(q *query) (answer, error) {
 		}
 	}
 	page.Recover = recoverers.admits(q.standing)
+	page.Programs = agents.admits(q.standing) && f.Who.Structure != ""
 	if raisers.admits(q.standing) && f.Who.Structure != "" {
 		page.Raise = "/raises"
 	}

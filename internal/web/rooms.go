@@ -52,6 +52,8 @@ type Directory interface {
 	approver
 	raiser
 	recoverer
+	delegator
+	keeper
 }
 
 // Registers gives schemas, never a record; *register.Registers is one.

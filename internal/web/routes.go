@@ -38,6 +38,7 @@ var (
 	raisers    = Access{Roles: []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}}
 	reviewers  = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleSecurityOfficer}}
 	recoverers = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer}}
+	keepers    = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer, ecluse.RoleAdmin, ecluse.RoleSecurityOfficer}}
 	approvers  = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer}}
 )
 
@@ -87,6 +88,18 @@ func (s *Site) table() []Route {
 		{"GET", "/recovery", recoverers, s.recovery, nil},
 		{"POST", "/recovery/confirm", recoverers, s.confirmRecovery, toRecovery},
 		{"POST", "/recovery", recoverers, s.requestRecovery, toRecovery},
+
+		{"GET", "/programs", keepers, s.clients, nil},
+		{"POST", "/programs", keepers, s.requestClient, toClients},
+		{"GET", "/programs/{id}/key", keepers, s.clientKey, nil},
+		{"POST", "/programs/{id}/key", keepers, s.requestKey, toClientKey},
+		{"GET", "/programs/{id}/keys/{key}/end", keepers, s.confirmKeyEnd, nil},
+		{"POST", "/programs/{id}/keys/{key}/end", keepers, s.endKey, toKeyEnd},
+
+		{"GET", "/me/programs", agents, s.programs, nil},
+		{"GET", "/me/programs/{id}", agents, s.agree, nil},
+		{"POST", "/me/programs/{id}", agents, s.delegate, toProgram},
+		{"POST", "/me/programs/{id}/end", agents, s.endDelegation, toPrograms},
 
 		{"GET", "/home", member, s.home, nil},
 		{"GET", "/me", member, s.me, nil},
