@@ -166,10 +166,10 @@ type Enrolment struct {
 	Strong bool   // by a means that its configuration calls strong, or through the account's invitation
 }
 
-// state says what becomes of a factor that is added: the first one counts at once if the sign-in was strong
+// Outcome says what becomes of a factor that is added: the first one counts at once if the sign-in was strong
 // and fresh, every further one if one that is there was proven; otherwise somebody else confirms it.
 // Whoever holds no more than a stolen session of a weak sign-in so gets no factor that counts.
-func (n Enrolment) state(have []Factor) (string, error) {
+func (n Enrolment) Outcome(have []Factor) (string, error) {
 	var active, waiting int
 	for _, f := range have {
 		if f.State == Active {
@@ -190,8 +190,8 @@ func (n Enrolment) state(have []Factor) (string, error) {
 	return Waiting, nil
 }
 
-// factorName is a name as it is kept: ErrFactorName.
-func factorName(name string) (string, error) {
+// FactorName is a name as it is kept: ErrFactorName.
+func FactorName(name string) (string, error) {
 	name = strings.Join(strings.Fields(name), " ")
 	if name == "" || utf8.RuneCountInString(name) > MaxFactorName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return "", ErrFactorName
@@ -203,7 +203,7 @@ func factorName(name string) (string, error) {
 // (KindFactor) in the same transaction. with happens there too, if the factor is active; nil = nothing.
 // Errors: ErrFactorName, ErrFresh, ErrTooManyFactors, ErrInactive, ErrWeak.
 func (d *Directory) AddFactor(ctx context.Context, by Actor, n Enrolment, with ledger.Effect) (added Factor, err error) {
-	if n.Factor.Name, err = factorName(n.Factor.Name); err != nil {
+	if n.Factor.Name, err = FactorName(n.Factor.Name); err != nil {
 		return added, err
 	}
 	_, err = d.ledger.AppendFresh(ctx, func() ([]ledger.Candidate, error) {
@@ -217,7 +217,7 @@ func (d *Directory) AddFactor(ctx context.Context, by Actor, n Enrolment, with l
 		}
 		added = n.Factor
 		added.Session = by.Session
-		if added.State, err = n.state(have); err != nil {
+		if added.State, err = n.Outcome(have); err != nil {
 			return nil, err
 		}
 		list := []ledger.Candidate{d.addition(by, s, n, added, with)}
@@ -242,7 +242,7 @@ func (d *Directory) addition(by Actor, s Standing, n Enrolment, f Factor, with l
 	c := d.ofFactors(by, s, "factor "+f.State)
 	c.Detail.Digest, c.Revision, c.NewRevision = f.digest(), s.Rev, true
 	c.Effect = d.changing(by.Account, func(ctx context.Context, tx ledger.Tx, e *ledger.Entry, have []Factor) ([]Factor, error) {
-		if state, err := n.state(have); err != nil || state != f.State {
+		if state, err := n.Outcome(have); err != nil || state != f.State {
 			return nil, errors.Join(err, whenNil(err, ledger.ErrStale))
 		}
 		tell := []notice.Notice{{Kind: notice.FactorAdded, To: by.Account}}

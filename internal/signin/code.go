@@ -46,7 +46,7 @@ type CodeSeed struct {
 // BeginCode begins to add an application: its seed waits with the session until FinishCode. name is what
 // the owner calls it, account how the application shows it.
 func (s *Service) BeginCode(r *http.Request, c Caller, name, account string) (CodeSeed, error) {
-	row, err := s.mine(r, c)
+	row, _, err := s.mayEnrol(r, c, name)
 	if err != nil {
 		return CodeSeed{}, err
 	}

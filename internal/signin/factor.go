@@ -147,14 +147,35 @@ func (s *Service) EndFactor(ctx context.Context, c Caller, id ecluse.FactorID) e
 	return s.accounts.EndFactor(ctx, c.Actor(), id)
 }
 
-// enrol adds a factor to the account of a session. If it counts at once the session is stepped up with it.
-func (s *Service) enrol(w http.ResponseWriter, r *http.Request, c Caller, row *Session, f directory.Factor) (directory.Factor, error) {
-	now := s.now()
-	p := s.providers[row.Provider]
-	n := directory.Enrolment{
+// enrolment is a factor that is added in a session, and how well that session is proven.
+func (s *Service) enrolment(row *Session, f directory.Factor) directory.Enrolment {
+	now, p := s.now(), s.providers[row.Provider]
+	return directory.Enrolment{
 		Factor: f, Proven: row.proven(now), Fresh: now.Before(row.SteppedAt.Add(FreshFor)),
 		Strong: row.Invited || p != nil && slices.Contains(p.ACRStrong, row.ACR),
 	}
+}
+
+// mayEnrol is the caller's session and her factors, if one of a name could be added in it: it is asked
+// before anybody reaches for a key, and again when it is added.
+func (s *Service) mayEnrol(r *http.Request, c Caller, name string) (*Session, []directory.Factor, error) {
+	row, err := s.mine(r, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	have, err := s.accounts.Factors(r.Context(), row.Account)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err = s.enrolment(row, directory.Factor{}).Outcome(have); err == nil {
+		_, err = directory.FactorName(name)
+	}
+	return row, have, err
+}
+
+// enrol adds a factor to the account of a session. If it counts at once the session is stepped up with it.
+func (s *Service) enrol(w http.ResponseWriter, r *http.Request, c Caller, row *Session, f directory.Factor) (directory.Factor, error) {
+	n := s.enrolment(row, f)
 	up, err := s.stepUp(row, f.Kind)
 	if err != nil {
 		return f, err

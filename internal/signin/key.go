@@ -83,16 +83,12 @@ func (s *Service) owner(list []directory.Factor, a ecluse.AccountID, name string
 }
 
 // BeginKey begins to add a key: what it answers goes to navigator.credentials.create. name is what the
-// owner calls it, account how the browser shows whose it is.
+// owner calls it, account how the browser shows whose it is. Errors: as AddFactor.
 func (s *Service) BeginKey(r *http.Request, c Caller, name, account string) (json.RawMessage, error) {
 	if s.keys == nil {
 		return nil, ErrNoKeys
 	}
-	row, err := s.mine(r, c)
-	if err != nil {
-		return nil, err
-	}
-	all, err := s.accounts.Factors(r.Context(), row.Account)
+	row, all, err := s.mayEnrol(r, c, name)
 	if err != nil {
 		return nil, err
 	}
