@@ -53,7 +53,7 @@ type ProviderUse struct {
 
 // AccountChanges are those of a request that changes accounts, nil for any other.
 func (a Approval) AccountChanges() ([]AccountChange, error) {
-	if a.Kind != KindImport && a.Kind != KindAccount && a.Kind != KindStandIn {
+	if a.Kind != KindImport && a.Kind != KindAccount && a.Kind != KindStandIn || a.Body == "" { // lists come without bodies
 		return nil, nil
 	}
 	var c Change

@@ -77,7 +77,7 @@ func (n *Node) doors(o ServeOptions) (*doors, error) {
 	}
 	d := &doors{mux: http.NewServeMux()}
 	d.site, err = web.New(n.webConfig(sessions, o), web.Rooms{
-		Sessions: sessions, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Names: n.Keys, Log: n.Log,
+		Sessions: sessions, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Names: n.Keys, Log: n.Log,
 	}, n.Clock.Now)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (n *Node) doors(o ServeOptions) (*doors, error) {
 		return nil, err
 	}
 	d.api = api.New(api.Rooms{
-		Sessions: sessions, Programs: programs, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Tree: tree{n}, Desk: n.Directory, Scopes: n.Scope, Names: n.Keys, Ready: n.Ready,
+		Sessions: sessions, Programs: programs, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Tree: tree{n}, Desk: n.Directory, Names: n.Keys, Ready: n.Ready,
 		Text: d.site.Text, Now: n.Clock.Now, Log: n.Log,
 	})
 	for _, prefix := range api.Prefixes {
@@ -172,7 +172,7 @@ func (n *Node) webConfig(sessions *signin.Service, o ServeOptions) web.Config {
 		Mentions: web.Mentions{Hosting: n.Config.Mentions.Hosting}, Duty: n.Config.Mentions.Duty, Idle: n.Config.Sessions.Idle.Duration, Demo: o.Demo,
 	}
 	for _, p := range n.Config.Providers {
-		c.Providers = append(c.Providers, web.Provider{ID: p.ID, Label: p.Label})
+		c.Providers = append(c.Providers, web.Provider{ID: p.ID, Label: p.Label, ProvenEmail: p.ProvenEmail, ProvenSIRET: p.ProvenSIRET})
 	}
 	for _, s := range n.Config.Mentions.Suppliers {
 		c.Mentions.Suppliers = append(c.Mentions.Suppliers, web.Supplier{Name: s})

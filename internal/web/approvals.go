@@ -42,12 +42,15 @@ type approvalPage struct {
 	Observe  *observeView             // of the kind budgets.observe, which has no diff
 	Factor   *directory.FactorSummary // of the kinds account.factor and account.recovery, which have none either
 	Key      *directory.ClientKeyChange
+	Account  *directory.AccountSummary // of requests for one account, beside the diff
+	Behind   *backgroundView           // of those that open accounts
 	Sections []diffSection
 	Warnings []diffWarning
 	Total    int
 	Decision string // "", approve, refuse
 	Confirm  string // POST: the confirmation page
 	Decide   string // POST: the decision
+	TakeUp   string // POST: it was a command, and waits for somebody who asks; "" = somebody does
 }
 
 // observeView asks to have the budgets of a register observed, from the approval on.
@@ -61,8 +64,9 @@ type diffWarning struct{ Code, Detail string }
 
 // Codes that have a text of their own.
 var (
-	approvalKinds = []string{directory.KindImport, directory.KindObserve, directory.KindFactor, directory.KindRecovery, directory.KindClientKey}
-	diffWarnings  = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
+	approvalKinds = []string{directory.KindImport, directory.KindObserve, directory.KindAccount, directory.KindStandIn, directory.KindStandInConfirm,
+		directory.KindFactor, directory.KindRecovery, directory.KindClientKey}
+	diffWarnings = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
 )
 
 // approvals lists them.
@@ -92,9 +96,9 @@ func (s *Site) viewApproval(q *query, a directory.Approval) approvalView {
 	if a.State == "pending" && !s.now().Before(a.Expires) {
 		a.State = "expired"
 	}
-	requester, command, _ := strings.Cut(a.Requester, " cli:")
+	requester, command, _ := strings.Cut(" "+a.Requester, " cli:")
 	return approvalView{
-		Approval: a, Requester: requester, Command: command, Own: a.RequestedBy == q.caller.Account,
+		Approval: a, Requester: strings.TrimSpace(requester), Command: command, Own: a.RequestedBy == q.caller.Account,
 		Href: localPath("approvals", s.rooms.Names.Name("approval", int64(a.ID))),
 	}
 }
@@ -129,6 +133,9 @@ func (s *Site) approvalStep(q *query, decision string) (answer, error) {
 	}
 	page := approvalPage{Item: item, Decision: decision, Confirm: item.Href + "/confirm", Decide: item.Href + "/decision"}
 	page.Just = q.URL.Query().Has("done")
+	if a.RequestedBy == 0 && item.State == "pending" {
+		page.TakeUp = item.Href + "/take-up"
+	}
 	if err := errors.Join(s.fillDecision(q, &page), s.fillDiff(q, &page)); err != nil {
 		return answer{}, err
 	}
@@ -160,6 +167,10 @@ func (s *Site) fillDiff(q *query, page *approvalPage) error {
 	}
 	if page.Factor = summary.Factor; page.Factor != nil {
 		return nil
+	}
+	page.Account = summary.Account
+	if page.Behind, err = s.background(q, page.Item.Approval); err != nil {
+		return err
 	}
 	if page.Key = summary.ClientKey; page.Key != nil {
 		return nil

@@ -47,9 +47,9 @@ var (
 	diffOps     = []string{"new", "changed", "ended"}
 	diffColumns = []string{
 		"code", "name", "organisation", "kind", "siret", "territory", "phone", "state", "register", "purposes", "fields", "limits",
-		"starts", "ends", "email", "given_name", "usual_name", "site", "roles", "identity", "receiver",
+		"starts", "ends", "email", "given_name", "usual_name", "site", "roles", "identity", "receiver", "headcount", "replacement_until",
 	}
-	diffStates = []string{directory.Invited, directory.Active, directory.Suspended, directory.Ended}
+	diffStates = []string{directory.Invited, directory.Active, directory.Suspended, directory.Ended, directory.Dormant}
 )
 
 // maxDiffRows is how many rows of one kind the page lists; the totals are always whole.
@@ -116,7 +116,7 @@ func (w diffWords) value(column, text string) string {
 		return w.q.t("approvals.account." + text)
 	case column == "roles":
 		return w.each(text, ", ", w.role)
-	case column == "starts" || column == "ends":
+	case column == "starts" || column == "ends" || column == "replacement_until":
 		return w.day(text)
 	case column == "territory" && text == "*":
 		return w.q.t("approvals.everywhere")

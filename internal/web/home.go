@@ -34,6 +34,8 @@ func (s *Site) doorways() []doorway {
 		{"desk", "/desk", nil},
 		{"approvals", "/approvals", s.waitingApprovals},
 		{"reviews", "/reviews", s.waitingReviews},
+		{"replacements", "/replacements", s.waitingReplacements},
+		{"colleagues", "/colleagues", nil},
 		{"raises", "/raises", nil},
 		{"recovery", "/recovery", nil},
 		{"programs", "/programs", nil},
@@ -43,7 +45,7 @@ func (s *Site) doorways() []doorway {
 // places are the main navigation: each is there for whom its route admits.
 var places = []struct{ href, key string }{
 	{"/home", "nav.home"}, {"/desk", "nav.desk"}, {"/approvals", "nav.approvals"}, {"/reviews", "nav.reviews"},
-	{"/me", "nav.me"}, {"/aide", "nav.help"},
+	{"/colleagues", "nav.colleagues"}, {"/security", "nav.security"}, {"/exposure", "nav.exposure"}, {"/me", "nav.me"}, {"/aide", "nav.help"},
 }
 
 // home shows it.
@@ -73,7 +75,18 @@ func (s *Site) home(q *query) (answer, error) {
 func (s *Site) waitingApprovals(q *query) (n int, err error) {
 	all, err := s.rooms.Directory.Approvals(q.Context(), q.actor())
 	for _, a := range all {
-		if a.RequestedBy != q.caller.Account {
+		if a.RequestedBy != q.caller.Account && a.Kind != directory.KindStandIn {
+			n++
+		}
+	}
+	return n, err
+}
+
+// waitingReplacements counts what a colleague asked for.
+func (s *Site) waitingReplacements(q *query) (n int, err error) {
+	all, err := s.rooms.Directory.Approvals(q.Context(), q.actor())
+	for _, a := range all {
+		if a.Kind == directory.KindStandIn && a.RequestedBy != q.caller.Account {
 			n++
 		}
 	}

@@ -70,7 +70,7 @@ var reasonsWithText = []ecluse.Reason{
 	ecluse.ReasonEmergencyLimit, ecluse.ReasonSearchAmbiguous, ecluse.ReasonSearchTooBroad, ecluse.ReasonHandleExpired,
 	ecluse.ReasonDualControl, ecluse.ReasonDualDevice, ecluse.ReasonDualLineage, ecluse.ReasonDualContained, ecluse.ReasonDualOwn,
 	ecluse.ReasonDualOfficers, ecluse.ReasonDualDaily, ecluse.ReasonContainmentOwn, ecluse.ReasonContainmentOfficers, ecluse.ReasonContainmentSecond, ecluse.ReasonPersonUnavailable, ecluse.ReasonJustificationRequired, ecluse.ReasonForbiddenByPreset,
-	ecluse.ReasonClientTotal, ecluse.ReasonClientSearch, ecluse.ReasonClientAct, ecluse.ReasonDelegationEnded,
+	ecluse.ReasonClientTotal, ecluse.ReasonClientSearch, ecluse.ReasonStandInAct, ecluse.ReasonReceiver, ecluse.ReasonClientAct, ecluse.ReasonDelegationEnded,
 	reasonLinkDual, reasonLinkStranger,
 }
 

@@ -21,6 +21,7 @@ type Rooms struct {
 	Gate      Gate
 	Directory Directory
 	Registers Registers
+	Exposures Exposures
 	Names     Names
 	Log       *slog.Logger
 }
@@ -49,6 +50,8 @@ type Directory interface {
 	Standing(ctx context.Context, id ecluse.AccountID) (directory.Standing, error)
 	Sites(ctx context.Context, o directory.Organisation) ([]directory.Organisation, error)
 	reviewer
+	manager
+	careful
 	approver
 	raiser
 	recoverer

@@ -39,7 +39,14 @@ var (
 	reviewers  = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleSecurityOfficer}}
 	recoverers = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer}}
 	keepers    = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer, ecluse.RoleAdmin, ecluse.RoleSecurityOfficer}}
-	approvers  = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer}}
+	approvers  = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer, ecluse.RoleSecurityOfficer}}
+	// deciders of one request: beside the approvers an agent, whom an account manager may ask to open a
+	// replacement with them.
+	deciders      = Access{Roles: []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager, ecluse.RoleAccessOfficer, ecluse.RoleSecurityOfficer}}
+	managersOnly  = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager}}
+	managers      = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer, ecluse.RoleAdmin}}
+	staff         = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer, ecluse.RoleAdmin}}
+	organisations = Access{Roles: []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}}
 )
 
 // table is the whole site on one page.
@@ -81,9 +88,26 @@ func (s *Site) table() []Route {
 		{"POST", "/reviews/{id}/decision", reviewers, s.decideReview, toReview},
 
 		{"GET", "/approvals", approvers, s.approvals, nil},
-		{"GET", "/approvals/{id}", approvers, s.approval, nil},
-		{"POST", "/approvals/{id}/confirm", approvers, s.confirmApproval, toApproval},
-		{"POST", "/approvals/{id}/decision", approvers, s.decideApproval, toApproval},
+		{"GET", "/approvals/{id}", deciders, s.approval, nil},
+		{"POST", "/approvals/{id}/take-up", staff, s.takeUp, toApproval},
+		{"POST", "/approvals/{id}/confirm", deciders, s.confirmApproval, toApproval},
+		{"POST", "/approvals/{id}/decision", deciders, s.decideApproval, toApproval},
+
+		{"GET", "/colleagues", managers, s.colleagues, nil},
+		{"GET", "/colleagues/find", staff, s.findColleague, nil},
+		{"GET", "/colleagues/new", managers, s.newAccount, nil},
+		{"POST", "/colleagues", managers, s.requestAccount, toNewAccount},
+		{"GET", "/colleagues/{id}", managers, s.colleague, nil},
+		{"GET", "/colleagues/{id}/change", managers, s.changeAccount, nil},
+		{"POST", "/colleagues/{id}/change", managers, s.requestChange, toChange},
+		{"GET", "/colleagues/{id}/relink", managers, s.confirmRelink, nil},
+		{"POST", "/colleagues/{id}/relink", managers, s.relinkColleague, toColleague},
+		{"GET", "/colleagues/{id}/end", managers, s.confirmEnd, nil},
+		{"POST", "/colleagues/{id}/end", managers, s.endColleague, toColleague},
+		{"POST", "/colleagues/{id}/invite", managers, s.inviteColleague, toColleague},
+		{"GET", "/replacements", organisations, s.replacements, nil},
+		{"POST", "/replacements", managersOnly, s.requestReplacement, toReplacements},
+		{"GET", "/orphans", staff, s.orphans, nil},
 
 		{"GET", "/recovery", recoverers, s.recovery, nil},
 		{"POST", "/recovery/confirm", recoverers, s.confirmRecovery, toRecovery},

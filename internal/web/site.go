@@ -23,8 +23,12 @@ type Config struct {
 	Demo        *Demo          // nil in a real installation
 }
 
-// Provider is one way to sign in.
-type Provider struct{ ID, Label string }
+// Provider is one way to sign in. The lists name the identity providers behind it that prove what they pass
+// on.
+type Provider struct {
+	ID, Label                string
+	ProvenEmail, ProvenSIRET []string
+}
 
 // Mentions is what /mentions says beside the controllers, who come from the registers.
 type Mentions struct {

@@ -290,6 +290,7 @@ func states() map[string]state {
 		}},
 	}
 	maps.Copy(all, factorStates())
+	maps.Copy(all, accountStates())
 	maps.Copy(all, statesOfPrograms())
 	return all
 }
