@@ -72,7 +72,7 @@ func kindOf(name string) (kind, bool) {
 		KindContain:   {asks: guards, decides: guardsToo, counts: guardians, waits: ContainmentWaits, effect: (*Directory).containingTwo},
 		KindUncontain: {asks: guards, decides: guardsToo, counts: guardians, effect: (*Directory).uncontaining},
 
-		KindFactor:   {asks: nobody, decides: confirms, within: true, effect: (*Directory).confirming},
+		KindFactor:   {asks: nobody, decides: confirms, within: true, waits: WaitingLife, effect: (*Directory).confirming},
 		KindRecovery: {asks: recoverer, decides: recovers, effect: (*Directory).confirming},
 	}[name]
 	return k, ok

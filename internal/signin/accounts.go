@@ -67,11 +67,13 @@ func (s *Service) lookUp(ctx context.Context, id directory.Identity, invitation 
 func usable(a directory.Account, now time.Time) error {
 	switch a.StateAt(now) {
 	case directory.Active:
-		return nil
+		if !now.Before(a.Starts) {
+			return nil
+		}
 	case directory.Ended:
 		return refuse(CodeAccountEnded, "account")
 	case directory.Suspended:
-		return refuse(CodeAccountSuspended, "account")
+		return &refusal{code: CodeAccountSuspended, stage: "account", account: a.ID}
 	case directory.Dormant:
 		return refuse(CodeAccountDormant, "account")
 	}

@@ -190,9 +190,17 @@ type stick struct {
 	rp            virtualwebauthn.RelyingParty
 }
 
+// fullKey is the length of a P-256 key in COSE. The library leaves out leading zeros of coordinates, one key
+// in 128, which no browser does and which is refused (RFC 9053 §7.1.1).
+const fullKey = 77
+
 func newStick() *stick {
+	credential := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	for len(credential.Key.AttestationData()) != fullKey {
+		credential = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	}
 	return &stick{
-		virtualwebauthn.NewAuthenticator(), virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2),
+		virtualwebauthn.NewAuthenticator(), credential,
 		virtualwebauthn.RelyingParty{Name: "Test", ID: "localhost", Origin: place},
 	}
 }
