@@ -104,10 +104,12 @@ func secondAgreement(f *Facts) {
 	f.Mandates = append(f.Mandates, m)
 }
 
+// on changes the first mandate.
+func on(change func(*Mandate)) func(*Facts) {
+	return func(f *Facts) { change(&f.Mandates[0]) }
+}
+
 func TestWhatIsRefusedAndWhy(t *testing.T) {
-	on := func(change func(*Mandate)) func(*Facts) {
-		return func(f *Facts) { change(&f.Mandates[0]) }
-	}
 	type changes = []func(*Facts)
 	type reasons = []ecluse.Reason
 	for name, c := range map[string]struct {
