@@ -49,8 +49,11 @@ var (
 	organisations = Access{Roles: []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}}
 )
 
-// table is the whole site on one page.
-func (s *Site) table() []Route {
+// table is the whole site on one page: what everybody and the agents have, what those have who answer for
+// others, and what everybody has for themselves.
+func (s *Site) table() []Route { return slices.Concat(s.deskTable(), s.officeTable(), s.ownTable()) }
+
+func (s *Site) deskTable() []Route {
 	return []Route{
 		{"GET", "/{$}", everybody, s.front, nil},
 		{"GET", "/mentions", everybody, s.mentions, nil},
@@ -86,7 +89,11 @@ func (s *Site) table() []Route {
 		{"GET", "/reviews/{id}", reviewers, s.review, nil},
 		{"POST", "/reviews/{id}/text", reviewers, s.reviewText, toReview},
 		{"POST", "/reviews/{id}/decision", reviewers, s.decideReview, toReview},
+	}
+}
 
+func (s *Site) officeTable() []Route {
+	return []Route{
 		{"GET", "/approvals", approvers, s.approvals, nil},
 		{"GET", "/approvals/{id}", deciders, s.approval, nil},
 		{"POST", "/approvals/{id}/take-up", staff, s.takeUp, toApproval},
@@ -124,7 +131,11 @@ func (s *Site) table() []Route {
 		{"GET", "/me/programs/{id}", agents, s.agree, nil},
 		{"POST", "/me/programs/{id}", agents, s.delegate, toProgram},
 		{"POST", "/me/programs/{id}/end", agents, s.endDelegation, toPrograms},
+	}
+}
 
+func (s *Site) ownTable() []Route {
+	return []Route{
 		{"GET", "/home", member, s.home, nil},
 		{"GET", "/me", member, s.me, nil},
 		{"POST", "/me/sessions/{key}/revoke", member, s.revokeSession, toMe},
