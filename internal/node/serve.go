@@ -77,7 +77,7 @@ func (n *Node) doors(o ServeOptions) (*doors, error) {
 	}
 	d := &doors{mux: http.NewServeMux()}
 	d.site, err = web.New(n.webConfig(sessions, o), web.Rooms{
-		Sessions: sessions, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Names: n.Keys, Log: n.Log,
+		Sessions: sessions, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Names: n.Keys, Post: n.Post, Log: n.Log,
 	}, n.Clock.Now)
 	if err != nil {
 		return nil, err

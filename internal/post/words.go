@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -70,15 +71,40 @@ func NewWords(language, instance, publicURL, duty string, location *time.Locatio
 	return w, nil
 }
 
-// Line is what a notice of a kind is called in a list.
-func (w *Words) Line(k notice.Kind) string { return w.texts.Kinds[string(k)].Line }
+// line is what a notice of a kind is called in a digest.
+func (w *Words) line(k notice.Kind) string { return w.texts.Kinds[string(k)].Line }
+
+// lines are the lines of every kind by language.
+var lines = sync.OnceValues(func() (map[string]map[notice.Kind]string, error) {
+	all := map[string]map[notice.Kind]string{}
+	for _, language := range Languages {
+		w, err := NewWords(language, "", "", "", time.UTC)
+		if err != nil {
+			return nil, err
+		}
+		all[language] = map[notice.Kind]string{}
+		for _, k := range notice.Kinds() {
+			all[language][k] = w.line(k)
+		}
+	}
+	return all, nil
+})
+
+// Line is what a notice of a kind is called in a list, in one of Languages: "" for a kind that is none.
+func Line(language string, k notice.Kind) string {
+	all, err := lines()
+	if err != nil { // NewWords reads the same files when a node opens
+		return ""
+	}
+	return all[language][k]
+}
 
 // paths are the pages where each kind is looked at. An invitation has an address of its own.
 var paths = map[notice.Kind]string{
 	notice.ReviewOutside: "/reviews", notice.ReviewUnexplained: "/reviews", notice.ReviewEmergency: "/reviews", notice.ReviewContested: "/reviews",
-	notice.SessionNewDevice: "/me", notice.FactorAdded: "/me", notice.FactorLost: "/me", notice.FactorWaiting: "/", notice.FactorDoubtful: "/",
-	notice.RaiseMade: "/", notice.AccountRequested: "/approvals", notice.AccountDecided: "/", notice.StandinOpened: "/",
-	notice.ClientKeyRenewed: "/", notice.ClientKeyEnded: "/", notice.DelegationMade: "/me",
+	notice.SessionNewDevice: "/me", notice.FactorAdded: "/me/factors", notice.FactorLost: "/me/factors", notice.FactorWaiting: "/approvals", notice.FactorDoubtful: "/me/factors",
+	notice.RaiseMade: "/raises", notice.AccountRequested: "/approvals", notice.AccountDecided: "/home", notice.StandinOpened: "/home",
+	notice.ClientKeyRenewed: "/programs", notice.ClientKeyEnded: "/programs", notice.DelegationMade: "/me/programs",
 	notice.ContainmentMade: "/security", notice.ContainmentConcerned: "/mentions",
 }
 
@@ -109,7 +135,7 @@ func (p *Office) write(ctx context.Context, to directory.Account, list []Deliver
 	case len(m.Kinds) > 1:
 		words = w.texts.Digest
 		for _, k := range m.Kinds {
-			body += "- " + strconv.Itoa(kinds[k]) + " × " + w.Line(k) + "\n  " + w.link(k, facts) + "\n"
+			body += "- " + strconv.Itoa(kinds[k]) + " × " + w.line(k) + "\n  " + w.link(k, facts) + "\n"
 		}
 		body = w.fill(words.Text, facts) + "\n\n" + body
 		m.Subject = words.Subject

@@ -19,6 +19,7 @@ import (
 	"ecluse/internal/directory"
 	"ecluse/internal/gate"
 	"ecluse/internal/policy"
+	mail "ecluse/internal/post"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
 	"ecluse/presets"
@@ -49,6 +50,7 @@ type fakeRooms struct {
 
 	reviews      []directory.Review
 	reviewText   string
+	notices      []mail.Delivery
 	approvals    []directory.Approval
 	directoryErr error // of Standing
 	decideErr    error
@@ -368,7 +370,7 @@ func newSite(t testing.TB, f *fakeRooms, change ...func(*Config)) *Site {
 		t.Fatal(err)
 	}
 	config.Location = parts.config.Location
-	rooms := Rooms{Sessions: f, Gate: f, Directory: f, Registers: f, Exposures: f, Names: f, Log: slog.New(slog.DiscardHandler)}
+	rooms := Rooms{Sessions: f, Gate: f, Directory: f, Registers: f, Exposures: f, Names: f, Post: f, Log: slog.New(slog.DiscardHandler)}
 	s := assemble(config, rooms, func() time.Time { return testNow }, parts.assets, parts.templates)
 	if f.values != nil {
 		revealing(s, f)

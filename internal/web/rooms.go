@@ -23,6 +23,7 @@ type Rooms struct {
 	Registers Registers
 	Exposures Exposures
 	Names     Names
+	Post      Post
 	Log       *slog.Logger
 }
 

@@ -138,6 +138,7 @@ func (s *Site) ownTable() []Route {
 	return []Route{
 		{"GET", "/home", member, s.home, nil},
 		{"GET", "/me", member, s.me, nil},
+		{"GET", "/me/notices", member, s.told, nil},
 		{"POST", "/me/sessions/{key}/revoke", member, s.revokeSession, toMe},
 		{"POST", "/me/sessions/others/revoke", member, s.revokeOthers, toMe},
 		{"GET", "/session", everybody, s.sessionState, nil},

@@ -6,6 +6,7 @@ import (
 	"ecluse"
 	"ecluse/internal/directory"
 	"ecluse/internal/policy"
+	mail "ecluse/internal/post"
 	"ecluse/internal/register"
 	"ecluse/internal/signin"
 )
@@ -63,6 +64,7 @@ func samples() map[string][]any {
 	all["raise"], all["raiseconfirm"] = sampleRaises(word, in, group, faults, at)
 	all["link"], all["linkdone"] = sampleLinks(desk, in, group, faults, at)
 	all["reviews"], all["review"] = sampleReviews(word, at)
+	all["told"] = sampleTold(word, at)
 	sampleFactors(all, in, faults, at)
 	all["approvals"], all["approval"] = sampleApprovals(at)
 	sampleAccounts(all, in, group, faults, at)
@@ -278,4 +280,12 @@ func sampleLinks(desk deskHead, in input, group options, faults []fault, at time
 		done = append(done, linkDonePage{Desk: desk, Kind: kind, Receipt: "x", Ends: at, Again: "/"})
 	}
 	return forms, done
+}
+
+func sampleTold(word Label, at time.Time) []any {
+	page := toldPage{}
+	for i, state := range []string{mail.Waiting, mail.Sent, mail.Failed, mail.Dropped, mail.Shown} {
+		page.Items = append(page.Items, toldView{What: word, At: machineTime{at}, Href: []string{"/", ""}[i%2], State: state})
+	}
+	return []any{toldPage{}, page}
 }

@@ -266,6 +266,7 @@ func states() map[string]state {
 		"desk-observed":    with(get(deskML+"?purpose=emploi"), underObservation),
 		"approval-observe": with(get("/approvals/a4"), asObserver), "approval-observe-confirm": with(post("/approvals/a4/confirm", "decision=approve"), asObserver),
 		"approval-observe-refuse": with(post("/approvals/a4/confirm", "decision=refuse"), asObserver), "approvals-observe": with(get("/approvals"), asObserver),
+		"told": with(get("/me/notices"), wasTold), "told-empty": get("/me/notices"),
 		"me": get("/me"), "me-officer": with(get("/me"), asOfficer),
 		"home": with(get("/home"), asManager), "home-officer": with(get("/home"), asOfficer), "home-empty": with(get("/home"), func(f *fakeRooms) { asOfficer(f); f.approvals = nil }),
 		"mentions": with(get("/mentions"), nobody), "help": get("/aide"), "help-out": with(get("/aide"), nobody),
