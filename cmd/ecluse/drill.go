@@ -38,17 +38,14 @@ func (c drillCommand) Run(s *surroundings) error {
 		Log: slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	b.end()
-	switch {
-	case errors.Is(err, drill.ErrUnknown):
+	if errors.Is(err, drill.ErrUnknown) {
 		return wrongUse(err, "ecluse drill --list names them")
-	case err != nil:
-		return err
 	}
 	write := table.WriteMarkdown
 	if c.JSON {
 		write = table.WriteJSON
 	}
-	if err := write(s.Out); err != nil {
+	if err := errors.Join(write(s.Out), err); err != nil { // what was replayed before an interruption counts
 		return err
 	}
 	if !table.Held() {
