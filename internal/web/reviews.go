@@ -54,7 +54,8 @@ type reviewPage struct {
 	Text  string
 	Shown bool
 	Duty  string
-	May   bool // settle what was contested
+	May   bool   // settle what was contested
+	About string // page of the account, for a security officer
 }
 
 // reviews lists them, a page at a time.
@@ -144,7 +145,11 @@ func (s *Site) reviewText(q *query) (answer, error) {
 }
 
 func (s *Site) reviewPage(q *query, r directory.Review) reviewPage {
-	return reviewPage{Item: s.viewReview(q, r), Duty: s.config.Duty, May: q.standing.Has(ecluse.RoleSecurityOfficer)}
+	page := reviewPage{Item: s.viewReview(q, r), Duty: s.config.Duty, May: q.standing.Has(ecluse.RoleSecurityOfficer)}
+	if page.May {
+		page.About = localPath("security", "accounts", s.rooms.Names.Name("account", int64(r.Account)))
+	}
+	return page
 }
 
 // decideReview accepts, contests, or settles what was contested.

@@ -178,7 +178,7 @@ func sampleReviews(word Label, at time.Time) (lists, single []any) {
 		for _, state := range []string{"pending", "accepted", "contested", "settled"} {
 			v := reviewView{Review: directory.Review{At: at, Kind: kind, AccountName: "x", State: state, Text: []byte("x"), DecidedAt: at}, Href: "/", Purpose: word, Motive: word}
 			list = append(list, v)
-			single = append(single, reviewPage{Item: v, Duty: "x"}, reviewPage{Item: v, Text: "x", Shown: true, May: true})
+			single = append(single, reviewPage{Item: v, Duty: "x"}, reviewPage{Item: v, Text: "x", Shown: true, May: true, About: "/"})
 		}
 	}
 	var tabs []reviewTab
