@@ -147,7 +147,7 @@ func newRooms(t *testing.T) *rooms {
 
 func (r *rooms) api() *API {
 	return New(Rooms{
-		Sessions: r, Programs: programs{r}, Gate: r, Directory: r, Registers: r, Exposures: r, Tree: r, Desk: desk{r}, Scopes: desk{r}, Names: desk{r},
+		Sessions: r, Programs: programs{r}, Gate: r, Directory: r, Registers: r, Exposures: r, Tree: r, Desk: desk{r}, Accounts: accounts{r}, Scopes: desk{r}, Names: desk{r},
 		Ready: func(context.Context) error { return r.notReady },
 		Text: func(lang, key string) (string, bool) {
 			return lang + " " + key, !strings.Contains(key, "policy.forbidden")

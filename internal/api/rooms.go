@@ -25,6 +25,7 @@ type Rooms struct {
 	Exposures Exposures
 	Tree      Tree
 	Desk      Desk
+	Accounts  Accounts
 	Scopes    Scopes
 	Names     Names
 	// Ready says whether this node can serve: nil, or why not (logged, never shown).

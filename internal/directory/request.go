@@ -89,7 +89,11 @@ func (r AccountRequest) check() error {
 	if err != nil || a.Name != "" || !strings.EqualFold(a.Address, r.Email) || !strings.Contains(domain(r.Email), ".") || len(r.Email) > maxName {
 		return ErrEmail
 	}
-	for _, name := range []string{r.GivenName, r.UsualName} {
+	names := []string{r.GivenName, r.UsualName}
+	if r.Program != "" { // which has a usual name only
+		names = names[1:]
+	}
+	for _, name := range names {
 		odd := func(c rune) bool { return !unicode.IsPrint(c) || strings.ContainsRune("<>→·@/", c) }
 		if strings.TrimSpace(name) == "" || name != strings.TrimSpace(name) || len(name) > maxName || strings.ContainsFunc(name, odd) {
 			return ErrName

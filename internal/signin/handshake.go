@@ -119,7 +119,7 @@ func (s *Service) takeHandshake(w http.ResponseWriter, r *http.Request, provider
 	}
 	s.clear(w, handshakeCookie)
 	if s.now().Unix() >= h.Ends {
-		return nil, &refusal{CodeStateExpired, "callback", h}
+		return nil, &refusal{code: CodeStateExpired, stage: "callback", h: h}
 	}
 	return h, nil
 }

@@ -3,6 +3,8 @@ package signin
 import (
 	"errors"
 	"net/http"
+
+	"ecluse"
 )
 
 // Code is the stable code of what went wrong with a sign-in. Web has a text for each: what happened and
@@ -47,10 +49,11 @@ var Codes = []Code{
 // Problem is a sign-in that failed, to be shown.
 type Problem struct {
 	Code     Code
-	Provider string // its label, "" if none
-	Again    string // local address to try again, "" if that would not help
-	Lang     string // asked for at the start: fr, en or ""
-	Err      error  // CodeInternal only: for the log with a reference, never for the page
+	Provider string           // its label, "" if none
+	Again    string           // local address to try again, "" if that would not help
+	Lang     string           // asked for at the start: fr, en or ""
+	Account  ecluse.AccountID // CodeAccountSuspended only: whose it is has just proven who she is
+	Err      error            // CodeInternal only: for the log with a reference, never for the page
 }
 
 // Choice is what the page with the providers shows.
@@ -89,6 +92,8 @@ type refusal struct {
 	code  Code
 	stage string // where, a constant of this program: "token", "userinfo: exp" …
 	h     *handshake
+	// account is the suspended one of whoever has just proven who she is, 0 otherwise.
+	account ecluse.AccountID
 }
 
 func (e *refusal) Error() string { return "sign-in refused: " + string(e.code) + " (" + e.stage + ")" }
@@ -106,7 +111,7 @@ func (s *Service) problem(w http.ResponseWriter, r *http.Request, pages Pages, e
 	}
 	var refused *refusal
 	if errors.As(err, &refused) {
-		p.Code, p.Err = refused.code, nil
+		p.Code, p.Err, p.Account = refused.code, nil, refused.account
 		if refused.h != nil {
 			p.Lang = refused.h.Lang
 			p.Again = refused.h.again(p.Again)

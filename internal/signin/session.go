@@ -216,7 +216,7 @@ func (s *Service) open(w http.ResponseWriter, r *http.Request, h *handshake, acc
 	}
 	switch {
 	case errors.Is(err, ErrReplayed):
-		return &refusal{CodeStateReplayed, "session", h}
+		return &refusal{code: CodeStateReplayed, stage: "session", h: h}
 	case err != nil:
 		return fmt.Errorf("start the session: %w", err)
 	}
