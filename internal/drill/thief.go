@@ -137,7 +137,11 @@ func (t *thief) hunt(ctx context.Context, purpose string) (exhausted bool, err e
 		if t.ground.sensitive {
 			t.loot.take(p.ID, map[string]string{membership: "yes"}, nil)
 		}
-		if exhausted, err = t.openWith(ctx, text(hit, "handle"), purpose, &p.ID); err != nil || exhausted {
+		exhausted, err := t.openWith(ctx, text(hit, "handle"), purpose, &p.ID)
+		if err == nil && exhausted {
+			err = t.emergency(ctx, text(hit, "handle"), purpose, p.ID)
+		}
+		if err != nil || exhausted {
 			return exhausted, err
 		}
 	}
