@@ -37,17 +37,3 @@ func contained(line []Account) bool {
 	}
 	return false
 }
-
-// notSiblings reports whether two accounts were asked for by different people, or are of the founding
-// batch, which nobody asked for: whoever asked for two officers could be both of them.
-func (d *Directory) notSiblings(ctx context.Context, one, other ecluse.AccountID) (bool, error) {
-	mine, err := d.lineage(ctx, one)
-	if err != nil {
-		return false, err
-	}
-	theirs, err := d.lineage(ctx, other)
-	if err != nil {
-		return false, err
-	}
-	return mine[0].RequestedBy == 0 || mine[0].RequestedBy != theirs[0].RequestedBy, nil
-}

@@ -33,7 +33,6 @@ type house struct {
 	people  crowd
 	streets []*street
 	persons map[int]resident
-	doubles map[string]bool // accounts as they were, see working
 }
 
 // street is one organisation: whom the thief can hope for.
