@@ -30,6 +30,7 @@ var world struct {
 
 type identity struct {
 	Register, Role, Login, Organisation, Site string
+	TOTPSecret                                string `json:"totp_secret"`
 }
 
 type sample struct {

@@ -171,3 +171,48 @@ func TestAFirstKeyAfterAWeakSignInCountsOnceAnOfficerConfirmsIt(t *testing.T) {
 		p.removeKeys()
 	})
 }
+
+func TestASignInFromANewBrowserAsksForTheCodeAndItCanBePutOff(t *testing.T) {
+	journeys(t, everyWay, func(t *testing.T, p *tab) {
+		login := who(t, "account_manager", 0)
+		known := open(t, wide)
+		known.signInAs(login, "eidas2", "/me") // the account was used somewhere
+		p.signInAs(login, "eidas1-mfa", "/reviews")
+		if p.path() != "/second-factor" {
+			t.Fatalf("a weak sign-in from a new browser comes to %s", p.path())
+		}
+		p.press("p.note a[href='/reviews']")
+		if p.path() != "/reviews" {
+			t.Fatalf("everyday work waits for the code, at %s", p.path())
+		}
+		p.visit(world.Base + "/second-factor?next=/recovery")
+		p.fill("code", freshCode(t, login))
+		p.press("form[action='/second-factor'] button")
+		p.want("form[action='/recovery/confirm']")
+		p.inspect("recovery")
+	})
+}
+
+// served are the steps whose code has served, by login: the journeys share the demo's applications.
+var served = map[string]int64{}
+
+// freshCode is a code of one of the demo's own applications that has not served, waited for if need be.
+func freshCode(t *testing.T, login string) string {
+	t.Helper()
+	for _, i := range world.Identities {
+		if i.Login != login || i.TOTPSecret == "" {
+			continue
+		}
+		step := max(time.Now().Unix()/30, served[login]+1)
+		served[login] = step
+		at := time.Unix(step*30, 0)
+		time.Sleep(time.Until(at.Add(-29 * time.Second))) // one step ahead counts
+		code, err := totp.GenerateCode(i.TOTPSecret, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	t.Fatalf("%s has no application", login)
+	return ""
+}
