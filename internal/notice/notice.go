@@ -67,12 +67,14 @@ type Manner struct {
 	Tells Audience
 	// Together: the first is sent at once, those of the following hour are one mail. Others go one by one.
 	Together bool
+	Urgent   bool // sent before all that waits
+	Bulk     bool // comes by the thousand: sent after all that waits
 }
 
 var manners = map[Kind]Manner{
 	ReviewOutside:     {Tells: Managers, Together: true},
 	ReviewUnexplained: {Tells: Managers | SecurityOfficers},
-	ReviewEmergency:   {Tells: Managers | SecurityOfficers},
+	ReviewEmergency:   {Tells: Managers | SecurityOfficers, Urgent: true},
 	ReviewContested:   {Tells: SecurityOfficers},
 
 	SessionNewDevice: {Tells: Herself},
@@ -84,14 +86,14 @@ var manners = map[Kind]Manner{
 
 	AccountRequested:  {Tells: AccessOfficers, Together: true},
 	AccountDecided:    {Tells: Herself, Together: true},
-	AccountInvitation: {Tells: Herself},
+	AccountInvitation: {Tells: Herself, Bulk: true},
 	StandinOpened:     {Tells: Herself | Managers | AccessOfficers},
 
 	ClientKeyRenewed: {Tells: Managers | AccessOfficers, Together: true},
 	ClientKeyEnded:   {Tells: Managers | AccessOfficers, Together: true},
 	DelegationMade:   {Tells: Herself},
 
-	ContainmentMade:      {Tells: AccessOfficers | SecurityOfficers},
+	ContainmentMade:      {Tells: AccessOfficers | SecurityOfficers, Urgent: true},
 	ContainmentConcerned: {Tells: Herself},
 }
 

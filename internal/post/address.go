@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"ecluse"
 	"ecluse/internal/directory"
@@ -28,6 +29,7 @@ func (p *Office) address(ctx context.Context) error {
 			if list[i], err = known.addressed(ctx, n); err != nil {
 				return err
 			}
+			list[i].Due = due(n.Kind, p.Now())
 		}
 		if err := p.Rows.Address(ctx, list, state, p.Now()); err != nil {
 			return err
@@ -36,6 +38,18 @@ func (p *Office) address(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// due is when a notice that is addressed now is due: all at once, but an emergency before what waits, and
+// invitations after it. Nothing waits for longer than GiveUp, so that is the step between them.
+func due(k notice.Kind, now time.Time) time.Time {
+	switch m := k.Manner(); {
+	case m.Urgent:
+		return now.Add(-2 * GiveUp)
+	case m.Bulk:
+		return now
+	}
+	return now.Add(-GiveUp)
 }
 
 // audience is a group that is told together.

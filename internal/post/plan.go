@@ -33,7 +33,7 @@ func plan(due []Delivery, recent []Mailed, now time.Time) (mails [][]Delivery, l
 		}
 		bundles[i] = append(bundles[i], d)
 	}
-	slices.SortStableFunc(bundles, func(a, b []Delivery) int { return urgency(b[0]) - urgency(a[0]) })
+	slices.SortStableFunc(bundles, func(a, b []Delivery) int { return urgency(b[0].Notice.Kind) - urgency(a[0].Notice.Kind) })
 	room, free := room(recent, now)
 	switch {
 	case len(bundles) <= room:
@@ -47,8 +47,8 @@ func plan(due []Delivery, recent []Mailed, now time.Time) (mails [][]Delivery, l
 	return append(bundles[:room-1:room-1], slices.Concat(bundles[room-1:]...)), later
 }
 
-func urgency(d Delivery) int {
-	if d.Notice.Kind == notice.ReviewEmergency {
+func urgency(k notice.Kind) int {
+	if k.Manner().Urgent {
 		return 1
 	}
 	return 0

@@ -66,6 +66,7 @@ type Mailed struct {
 // Addressed says who is told of a notice.
 type Addressed struct {
 	Notice int64
+	Due    time.Time // never in the future: what is due longest goes first
 	To     []ecluse.AccountID
 }
 
@@ -73,8 +74,8 @@ type Addressed struct {
 type Rows interface {
 	// FreshNotices are the oldest notices that were not addressed yet.
 	FreshNotices(ctx context.Context, limit int) ([]notice.Notice, error)
-	// Address makes the deliveries of notices, due at once if the state is Waiting. What another node
-	// addressed meanwhile stays as it is.
+	// Address makes the deliveries of notices; they are to be sent if the state is Waiting. What another
+	// node addressed meanwhile stays as it is.
 	Address(ctx context.Context, list []Addressed, state string, at time.Time) error
 	// DueAccounts are accounts with deliveries that are due, the longest due first.
 	DueAccounts(ctx context.Context, at time.Time, limit int) ([]ecluse.AccountID, error)

@@ -317,6 +317,31 @@ func TestASilentMailServerDelaysNoDisclosure(t *testing.T) {
 	})
 }
 
+func TestAnEmergencyGoesBeforeAllThatWaits(t *testing.T) {
+	w := world(t, storetest.SQLite(t), nil)
+	b := &bag{}
+	p := office(t, w, b)
+	b.failing(post.ErrServer)
+	var list []notice.Notice
+	for _, name := range []string{"anne", "bob", "carl", "dora", "officer1", "officer2", "dpo"} {
+		list = append(list, notice.Notice{Kind: notice.FactorAdded, To: w.Accounts[name].ID})
+	}
+	leave(t, w, list...)
+	once(t, p)
+	w.Clock.Advance(2 * time.Hour)
+	leave(t, w, emergency(w), notice.Notice{Kind: notice.ContainmentConcerned, To: w.Accounts["admin"].ID})
+	b.failing(nil)
+	once(t, p)
+	for i, m := range b.mails[:2] {
+		if m.Kinds[0] != notice.ReviewEmergency {
+			t.Errorf("mail %d is %s", i, m.Kinds[0])
+		}
+	}
+	if len(b.mails) != len(list)+3 {
+		t.Errorf("%d mails", len(b.mails))
+	}
+}
+
 func TestWithoutMailNoticesAreShownInTheProgramOnly(t *testing.T) {
 	url := storetest.SQLite(t)
 	w := world(t, url, nil)

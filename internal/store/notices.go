@@ -92,14 +92,14 @@ func (db *DB) FreshNotices(ctx context.Context, limit int) ([]notice.Notice, err
 
 // Address makes the deliveries of notices.
 func (db *DB) Address(ctx context.Context, addressed []post.Addressed, state string, at time.Time) error {
-	due := int64(0)
-	if state == post.Waiting {
-		due = micros(at)
-	}
 	return db.short(ctx, func(t *Tx) error {
 		ids, rows := []any{micros(at)}, []any{}
 		for _, a := range addressed {
 			ids = append(ids, a.Notice)
+			due := int64(0)
+			if state == post.Waiting {
+				due = micros(a.Due)
+			}
 			for _, to := range a.To {
 				rows = append(rows, int64(to), a.Notice, state, due)
 			}
