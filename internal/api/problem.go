@@ -78,6 +78,9 @@ func (a *API) explain(c *call, err error) *problem {
 		return &problem{Status: http.StatusNotFound, Code: "register.unknown", Detail: "GET /api/v1/me lists the registers that are open to you."}
 	case errors.Is(err, ledger.ErrOutcomeUnknown):
 		return a.later(c, "outcome.unknown", "Nobody can say whether this was written down, so nothing is shown. Ask again.")
+	case errors.Is(err, ledger.ErrFlood):
+		c.out.Header().Set("Retry-After", "600")
+		return a.refused(c, http.StatusTooManyRequests, []ecluse.Reason{ecluse.ReasonBudgetEntries}, "")
 	case errors.Is(err, ledger.ErrBusy), errors.Is(err, ledger.ErrStale), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return a.later(c, "busy", "Too much is going on. Nothing was shown; ask again.")
 	case errors.Is(err, ledger.ErrStopped):

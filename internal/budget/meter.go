@@ -23,6 +23,9 @@ const (
 	linkHours
 	newDays
 	searchMinutes
+	entryHours // entries of the ledger, whatever they are of
+	refusalHours
+	refusalMinutes
 	seriesCount
 )
 
@@ -45,13 +48,16 @@ var spans = [seriesCount]span{
 	linkHours:        {Day, 60, 25, 150},
 	newDays:          {Month, 24 * 60, 31, 175},
 	searchMinutes:    {TenMinutes, 1, 11, 206},
+	entryHours:       {Day, 4 * 60, 7, 217}, // coarse: up to four hours early
+	refusalHours:     {Day, 4 * 60, 7, 224},
+	refusalMinutes:   {TenMinutes, 1, 11, 231},
 }
 
-const bucketCount = 217
+const bucketCount = 242
 
 // Meter counts what one holder (an account, an organisation or a register) was charged in one
 // register. The zero value is a meter that was never charged. It is a value: copy it to try something
-// out, compare it with ==. It holds 880 bytes and no pointer; it is not safe for concurrent writes.
+// out, compare it with ==. It holds 976 bytes and no pointer; it is not safe for concurrent writes.
 //
 // Buckets are rings indexed by absolute minute, hour and day since 1970 UTC. A meter changes only by
 // being charged, never by being read or by a refusal, so its state is a function of its charges.
@@ -64,11 +70,12 @@ type Meter struct {
 const full = 1 << 30
 
 // Fill exhausts every budget for the 24 h after at, for a database restored from a backup may have
-// forgotten charges. The budget of 30 days is left as it is: it would stop the account for as long.
+// forgotten charges. The budget of 30 days is left as it is, which would stop the account for as long, and
+// so is what bounds the ledger.
 func (m *Meter) Fill(at time.Time) {
 	m.advance(m.at(at))
 	for s := range seriesCount {
-		if s != newDays {
+		if s != newDays && s < entryHours {
 			m.add(s, full)
 		}
 	}
@@ -146,7 +153,7 @@ var (
 	_ encoding.BinaryUnmarshaler = (*Meter)(nil)
 )
 
-// MarshalBinary returns the stored form: 2 bytes when empty, below 260 under the default limits. Equal
+// MarshalBinary returns the stored form: 2 bytes when empty, below 330 under the default limits. Equal
 // meters have equal bytes. It never fails.
 func (m Meter) MarshalBinary() ([]byte, error) { return m.AppendBinary(make([]byte, 0, 256)) }
 

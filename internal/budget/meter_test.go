@@ -28,17 +28,20 @@ func worstMeter() Meter {
 	spread(linkHours, l.Links24h)
 	spread(newDays, l.New30d)
 	spread(searchMinutes, l.Search10min)
+	spread(entryHours, Entries24h)
+	spread(refusalHours, Refusals24h)
+	spread(refusalMinutes, Refusals10min)
 	return m
 }
 
-func TestAMeterFitsInto260Bytes(t *testing.T) {
+func TestAMeterFitsInto330Bytes(t *testing.T) {
 	for name, c := range map[string]struct {
 		meter Meter
 		most  int
 	}{
 		"empty":  {Meter{}, 2},
 		"one":    {oneCharge(), 40},
-		"worst":  {worstMeter(), 260},
+		"worst":  {worstMeter(), 330},
 		"filled": {filled(), 120},
 	} {
 		b, err := c.meter.MarshalBinary()

@@ -14,12 +14,13 @@ import (
 
 // batchWriter turns submissions into entries inside one locked transaction.
 type batchWriter struct {
-	ledger *Ledger
-	tx     Tx
-	at     time.Time
-	state  State
-	writes Writes
-	leaves []tlog.Hash
+	ledger  *Ledger
+	tx      Tx
+	at      time.Time
+	state   State
+	writes  Writes
+	leaves  []tlog.Hash
+	refused refusedActs
 }
 
 // run writes the batch: load what it rests on, admit in arrival order, number, hash, let the effects
@@ -43,6 +44,7 @@ func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, e
 		return nil, err
 	}
 	dead := b.authenticate()
+	b.refused = refusedActs{}
 	b.writes.State = State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]SeenRow{}, Persons: map[ecluse.PersonID]Chain{}}
 	before := head.Frontier.Size()
 	for i, s := range batch {
@@ -130,6 +132,9 @@ func (c *Candidate) meters() []Holder {
 // submit admits and numbers the candidates of one submission, and lets what was asked happen. refused
 // is its guards' error, of nobody else's concern.
 func (b *batchWriter) submit(ctx context.Context, s *submission) (results []Result, refused, err error) {
+	if b.floods(s) {
+		return nil, ErrFlood, nil
+	}
 	objections := make([][]ecluse.Reason, len(s.candidates))
 	for i, c := range s.candidates {
 		if c.Guard == nil {
@@ -274,6 +279,7 @@ func (b *batchWriter) chain(e *Entry) {
 	row := b.meter(holder)
 	e.ASeq, e.APrev = row.Seq, int64(row.LastN)
 	row.Chain = Chain{Seq: row.Seq + 1, LastN: e.N}
+	row.Meter.Count(b.at, b.refused.first(holder, e))
 	b.writes.Meters[holder] = row
 	e.PSeq, e.PPrev = -1, -1
 	if e.Person == 0 {

@@ -37,6 +37,9 @@ var (
 	ErrStale = errors.New("the facts changed meanwhile")
 	// ErrOutcomeUnknown: COMMIT gave no clear answer. The entries may exist; nothing may be shown.
 	ErrOutcomeUnknown = errors.New("nobody can say whether the transaction was committed")
+	// ErrFlood: the account has so many entries, or refusals, that nothing more is written down for it, and
+	// so nothing happens, until they are past (budget.Meter.Flooded; HTTP 429). Emergencies still are.
+	ErrFlood = errors.New("too many entries, or refusals, of one account")
 	// ErrStopped: the ledger was closed, or stopped admitting (clock, checkpoint).
 	ErrStopped = errors.New("the ledger does not admit entries")
 )
@@ -126,7 +129,7 @@ func (l *Ledger) QueueLength() int { return len(l.queue) }
 // in order, and returns one Result for each. It returns when the transaction is durable.
 //
 // A refusal by budget is a Result, not an error, and is written down too. Errors: ErrBusy, ErrStale,
-// ErrOutcomeUnknown, ErrStopped, the error of a candidate's Effect, or the store's; on any error no
+// ErrOutcomeUnknown, ErrStopped, ErrFlood, the error of a candidate's Effect, or the store's; on any error no
 // Receipt exists.
 //
 // When ctx ends while the entries are being committed they may exist all the same: an allow entry

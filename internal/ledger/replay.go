@@ -78,7 +78,8 @@ type replay struct {
 	purged  time.Time            // instant of the newest of them
 	charged map[Holder]time.Time // newest charge
 	unsure  map[Holder]time.Time // newest charge that may rest on purged entries
-	hazy    map[Pair]time.Time   // newest look of a pair that purged entries may have made known
+	refused refusedActs
+	hazy    map[Pair]time.Time // newest look of a pair that purged entries may have made known
 	reviews map[ecluse.EntryNumber]openedReview
 	decided map[ecluse.ReviewID]string // state that an entry says
 }
@@ -92,7 +93,7 @@ type fill struct {
 func newReplay() *replay {
 	return &replay{
 		state:   State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]SeenRow{}, Persons: map[ecluse.PersonID]Chain{}},
-		charged: map[Holder]time.Time{}, unsure: map[Holder]time.Time{}, hazy: map[Pair]time.Time{},
+		charged: map[Holder]time.Time{}, unsure: map[Holder]time.Time{}, hazy: map[Pair]time.Time{}, refused: refusedActs{},
 		reviews: map[ecluse.EntryNumber]openedReview{}, decided: map[ecluse.ReviewID]string{},
 	}
 }
@@ -107,7 +108,8 @@ func (r *replay) line(l *Line) {
 	holder := Holder{int64(e.Account), e.Register}
 	row := r.meter(holder)
 	row.Chain = Chain{Seq: e.ASeq + 1, LastN: e.N}
-	r.state.Meters[holder] = row
+	row.Meter.Count(e.At, r.refused.first(holder, e))
+	r.state.Meters[holder], r.charged[holder] = row, e.At
 	if e.Person != 0 {
 		r.state.Persons[e.Person] = Chain{Seq: e.PSeq + 1, LastN: e.N}
 	}

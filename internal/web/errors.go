@@ -28,7 +28,7 @@ type problemPage struct {
 // problemCodes are the codes that have a text.
 var problemCodes = []string{
 	"not_found", "method", "forbidden", "cross_origin", "dual_control", "weak", "changed", "decided", "officers", "handle", "too_large",
-	"form", "too_many", "busy", "outcome_unknown", "internal",
+	"form", "too_many", "flood", "busy", "outcome_unknown", "internal",
 }
 
 // Status shows the page of an HTTP error that the server met before any page did (too many requests, a
@@ -108,6 +108,8 @@ func (s *Site) explain(q *query, err error) answer {
 		return problem(http.StatusBadRequest, "form")
 	case errors.Is(err, ledger.ErrOutcomeUnknown):
 		return problem(http.StatusServiceUnavailable, "outcome_unknown")
+	case errors.Is(err, ledger.ErrFlood):
+		return problem(http.StatusTooManyRequests, "flood")
 	case errors.Is(err, ledger.ErrBusy), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrStopped),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled): // who left reads no page; at a shutdown somebody does
 		return problem(http.StatusServiceUnavailable, "busy")
