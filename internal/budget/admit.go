@@ -64,6 +64,15 @@ func (a Act) cost() cost {
 	}
 }
 
+// foreseen is what has to be affordable, whether or not it is then charged.
+func (c *Charge) foreseen() cost {
+	k := c.Act.cost()
+	if c.Act == Search && c.Opens {
+		k |= novelty(ecluse.Unexplained).with(totalHours)
+	}
+	return k
+}
+
 // novelty is what the disclosure of a new person costs at a tier.
 func novelty(tier ecluse.Tier) cost {
 	k := cost(0).with(newHours).with(newDays)
@@ -106,7 +115,7 @@ func Admit(m Meters, s Seen, c Charge, at time.Time) (Verdict, Seen) {
 	now := m.Account.at(at)
 	at = notBefore(at, now)
 	k := c.costOf(m.Account, s, at, now)
-	reasons, barred := c.exhausted(m, k, at)
+	reasons, barred := c.exhausted(m, k|c.foreseen(), at)
 	if barred || c.Act < Disclose || c.Act > Emergency {
 		return Verdict{Reasons: reasons}, s
 	}
@@ -165,6 +174,9 @@ func (c *Charge) exhausted(m Meters, k cost, at time.Time) (codes []ecluse.Reaso
 			continue
 		}
 		meter := m.of(b.holder)
+		if meter == nil { // not known yet (Spent)
+			continue
+		}
 		if meter.sum(b.series, meter.at(at)) < b.limit {
 			continue
 		}
@@ -204,7 +216,7 @@ func Spent(m *Meter, c Charge, at time.Time) []ecluse.Reason {
 	if c.Observe {
 		return nil
 	}
-	codes, _ := c.exhausted(Meters{Account: m}, c.Act.cost(), at)
+	codes, _ := c.exhausted(Meters{Account: m}, c.foreseen(), at)
 	return codes
 }
 

@@ -44,6 +44,9 @@ type Charge struct {
 	// Observe admits in spite of the account's and the organisation's budgets (never the breaker);
 	// everything is still charged and the reasons are still returned.
 	Observe bool
+	// Opens, of a Search: being found tells something in itself, so that it is refused wherever a new person
+	// without relation could not be opened, whoever is found, or nobody: the answer tells nothing then.
+	Opens bool
 	// RaisedUntil is when Limits.New24h ends to be a raised one; zero if it is none. Only Readings reads it.
 	RaisedUntil time.Time
 }

@@ -29,7 +29,7 @@ func TestAnAccountHasABoundOfRefusalsAndEntries(t *testing.T) {
 			if done != c.most {
 				t.Errorf("after %d, want %d", done, c.most)
 			}
-			if m.Flooded(monday.Add(c.within - time.Second)) == false {
+			if m.Flooded(monday.Add(c.within-time.Second)) == false {
 				t.Error("it ends before the window does")
 			}
 			if m.Flooded(at.Add(c.within + 4*time.Hour)) {

@@ -88,18 +88,19 @@ func (a asker) pays(c *ledger.Candidate, ch budget.Charge, reg *register.Registe
 
 // spent are the budgets that refuse an act whoever the person may be.
 func (g *Gate) spent(ctx context.Context, a asker, reg *register.Register, act budget.Act, at time.Time) ([]ecluse.Reason, error) {
-	codes, err := g.spentBy(ctx, a.standing, reg, act, at)
+	codes, err := g.spentBy(ctx, a.standing, reg, act, false, at)
 	if err != nil || !a.forAnother() {
 		return codes, err
 	}
-	theirs, err := g.spentBy(ctx, a.program, reg, act, at)
+	theirs, err := g.spentBy(ctx, a.program, reg, act, false, at)
 	for _, code := range theirs {
 		codes = append(codes, budget.OfClient(code))
 	}
 	return codes, err
 }
 
-func (g *Gate) spentBy(ctx context.Context, s directory.Standing, reg *register.Register, act budget.Act, at time.Time) ([]ecluse.Reason, error) {
+// spentBy are the exhausted budgets of one account. opens: whoever is found will be opened.
+func (g *Gate) spentBy(ctx context.Context, s directory.Standing, reg *register.Register, act budget.Act, opens bool, at time.Time) ([]ecluse.Reason, error) {
 	row, err := g.links.Meter(ctx, ledger.Holder{ID: int64(s.Account.ID), Register: reg.ID})
 	if err != nil {
 		return nil, fmt.Errorf("read the meter: %w", err)
@@ -108,5 +109,7 @@ func (g *Gate) spentBy(ctx context.Context, s directory.Standing, reg *register.
 	if limits == (budget.Limits{}) {
 		return nil, nil // no running mandate: that is the reason, not a budget of nothing
 	}
-	return budget.Spent(&row.Meter, charge(s, reg, act, limits, at), at), nil
+	ch := charge(s, reg, act, limits, at)
+	ch.Opens = opens
+	return budget.Spent(&row.Meter, ch, at), nil
 }

@@ -1,7 +1,9 @@
 package gate_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,18 +29,45 @@ type stranger struct {
 	query  register.Query
 }
 
-// strangersOf are the four kinds: unknown, of another territory, not yet published, of another register.
-func strangersOf(t *testing.T, w *nodetest.World, url string) []stranger {
+// killed is a ledger that fails at the publication of an import.
+type killed struct{}
+
+func (killed) Append(context.Context, ...ledger.Candidate) ([]ledger.Result, error) {
+	return nil, errors.New("killed")
+}
+
+// unpublished is person 900, whose import was killed when all its rows were written.
+func unpublished(t *testing.T, w *nodetest.World) ecluse.PersonID {
 	t.Helper()
-	w.AddSecondRegister(30)
 	row := w.Row(900)
 	row.Territory = "93"
-	w.Import(w.Register, row)
-	tamper(t, around(t, url), `UPDATE imports SET state = 'running' WHERE id = (SELECT MAX(version) FROM records WHERE person_id = $1)`, int64(w.Persons[row.External]))
+	imp, err := w.Registers.Import(t.Context(), w.Register, []byte("killed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := imp.Put(t.Context(), []register.Row{row}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := imp.PublishEntry(t.Context(), killed{}, ""); err == nil {
+		t.Fatal("it is published")
+	}
+	var id ecluse.PersonID
+	err = around(t, w.Config.Database.URL).QueryRow("SELECT person_id FROM records WHERE version = $1", int64(imp.Version())).Scan(&id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// strangersOf are the four kinds: unknown, of another territory, not yet published, of another register.
+func strangersOf(t *testing.T, w *nodetest.World) []stranger {
+	t.Helper()
+	w.AddSecondRegister(30)
+	hidden := unpublished(t, w)
 	return []stranger{
 		{"unknown", 1 << 40, register.Query{Surname: "Zqnobody", FirstName: "Zqnever", BirthDate: "2001-02-03"}},
 		{"of another territory", w.Persons[nodetest.External(210)], query(w, 210)},
-		{"not published", w.Persons[row.External], query(w, 900)},
+		{"not published", hidden, query(w, 900)},
 		{"of another register", w.Persons["S020"], query(w, nodetest.SportIdentity(20))},
 	}
 }
@@ -92,7 +121,7 @@ func TestNobodyLearnsWhetherAPersonOutsideTheMandateIsInTheRegister(t *testing.T
 	storetest.Engines(t, func(t *testing.T, url string) {
 		r := &tape{}
 		w := nodetest.New(t, url, &store.Hooks{Trace: r.trace})
-		who := strangersOf(t, w, url)
+		who := strangersOf(t, w)
 		c := w.SignIn("anne")
 		for name, change := range map[string]func(*gate.Request){
 			"with a justification":    func(*gate.Request) {},
@@ -169,7 +198,7 @@ func TestWhatConcernsTheCallerHidesWhatConcernsThePerson(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
 		r := &tape{}
 		w := nodetest.New(t, url, &store.Hooks{Trace: r.trace})
-		all := strangersOf(t, w, url)
+		all := strangersOf(t, w)
 		for _, i := range []int{1, 41, 81, 121} { // every tier, for every caller another one
 			all = append(all, stranger{fmt.Sprintf("person %d", i), w.Persons[nodetest.External(i)], query(w, i)})
 		}
@@ -198,7 +227,7 @@ func TestExhaustedSearchesAreRefusedBeforeAnybodyIsLookedUp(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
 		r := &tape{}
 		w := nodetest.New(t, url, &store.Hooks{Trace: r.trace})
-		who := strangersOf(t, w, url)
+		who := strangersOf(t, w)
 		c := w.SignIn("anne")
 		ask := func(q register.Query) gate.SearchOutcome {
 			return search(t, w, gate.SearchRequest{Caller: c, Register: first, Purpose: "emploi", Query: q, Beyond: true})

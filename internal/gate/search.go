@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -15,8 +16,12 @@ import (
 	"ecluse/internal/register"
 )
 
-// ownPersons is how many of the caller's own persons a search compares with at most.
-const ownPersons = 1000
+// A search compares with the caller's own persons in pages, and looks at the links of the best matches.
+const (
+	ownPersons = 1000 // a page
+	ownPages   = 10
+	ownMatches = 50
+)
 
 // Search finds the person in front of the caller: tolerantly among the caller's own persons, for
 // nothing (but see candidates); elsewhere exactly, at the cost of one search, and only if it is the single match within the
@@ -74,7 +79,7 @@ func (g *Gate) look(ctx context.Context, r SearchRequest, reg *register.Register
 		return s, err
 	}
 	if !r.Beyond {
-		if err := g.lookAmongOwn(ctx, s); err != nil || len(s.hits) > 0 {
+		if err := g.lookAmongOwn(ctx, s); err != nil || len(s.hits) > 0 || s.refused != nil {
 			return s, err
 		}
 	}
@@ -96,13 +101,11 @@ func (g *Gate) maySearch(ctx context.Context, s *search) error {
 	return nil
 }
 
-// lookAmongOwn compares the caller's own persons with what was typed, inside the vault.
+// lookAmongOwn compares the caller's own persons with what was typed, inside the vault, page by page. The
+// best matches among those whom a link explains are shown. ReasonSearchTooBroad if there are more persons
+// than a search looks at and what was typed is no identifier.
 func (g *Gate) lookAmongOwn(ctx context.Context, s *search) error {
-	own, err := g.links.OwnPersons(ctx, s.standing.Account, s.register.ID, s.at, 0, ownPersons)
-	if err != nil {
-		return fmt.Errorf("read the caller's own persons: %w", err)
-	}
-	matches, err := g.registers.Compare(ctx, s.register, s.Query, own)
+	matches, all, err := g.compareOwn(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -111,15 +114,39 @@ func (g *Gate) lookAmongOwn(ctx context.Context, s *search) error {
 		return err
 	}
 	for _, m := range matches {
-		p, ok := people[m.Person]
-		if !ok || len(s.hits) == MaxHits {
-			continue
+		// Links that stopped explaining meanwhile are beyond, and cost.
+		if p, ok := people[m.Person]; ok && p.tier == ecluse.Explained && len(s.hits) < MaxHits {
+			s.hits = append(s.hits, found{person: p.person, version: p.version, tier: p.tier, differs: m.Differs})
 		}
-		s.hits = append(s.hits, found{person: p.person, version: p.version, tier: p.tier, differs: m.Differs})
 	}
-	// Links that stopped explaining meanwhile are beyond, and cost.
-	s.hits = slices.DeleteFunc(s.hits, func(f found) bool { return f.tier != ecluse.Explained })
+	if len(s.hits) == 0 && !all && !s.register.CanFind(s.Query) {
+		s.refused = []ecluse.Reason{ecluse.ReasonSearchTooBroad}
+	}
 	return nil
+}
+
+// compareOwn answers the matches among the caller's own persons, the best first, and whether all of those
+// were looked at.
+func (g *Gate) compareOwn(ctx context.Context, s *search) (matches []register.Match, all bool, err error) {
+	after := ecluse.PersonID(0)
+	for range ownPages {
+		own, err := g.links.OwnPersons(ctx, s.standing.Account, s.register.ID, s.at, after, ownPersons)
+		if err != nil {
+			return nil, false, fmt.Errorf("read the caller's own persons: %w", err)
+		}
+		some, err := g.registers.Compare(ctx, s.register, s.Query, own)
+		if err != nil {
+			return nil, false, err
+		}
+		matches = append(matches, some...)
+		if len(own) < ownPersons {
+			all = true
+			break
+		}
+		after = own[len(own)-1]
+	}
+	slices.SortStableFunc(matches, func(a, b register.Match) int { return cmp.Compare(b.Weight, a.Weight) })
+	return matches[:min(len(matches), ownMatches)], all, nil
 }
 
 func (g *Gate) withinMandate(ctx context.Context, s *search, matches []register.Match) (map[ecluse.PersonID]found, error) {
@@ -133,8 +160,16 @@ func (g *Gate) withinMandate(ctx context.Context, s *search, matches []register.
 	return g.covered(ctx, s, ids)
 }
 
-// lookBeyond looks in the whole register for the single match within the mandate.
-func (g *Gate) lookBeyond(ctx context.Context, s *search) error {
+// lookBeyond looks in the whole register for the single match within the mandate. Where being in the
+// register tells something in itself, a budget that would stop the opening of somebody without relation
+// refuses before anybody is looked up, and again under the lock: otherwise that refusal would tell that
+// there is somebody.
+func (g *Gate) lookBeyond(ctx context.Context, s *search) (err error) {
+	if s.register.Schema.MembershipSensitive {
+		if s.refused, err = g.spentBy(ctx, s.standing, s.register, budget.Search, true, s.at); err != nil || len(s.refused) > 0 {
+			return err
+		}
+	}
 	s.charged = true
 	if !s.register.CanFind(s.Query) {
 		s.refused = []ecluse.Reason{ecluse.ReasonSearchTooBroad}
@@ -217,7 +252,9 @@ func (s *search) candidates() []ledger.Candidate {
 	base := s.asker.candidate(ledger.KindSearch, s.Caller, s.register, s.Channel)
 	base.Purpose, base.Decision, base.Detail.Hits = known(s.register, s.Purpose), ledger.Allow, len(s.hits)
 	if s.charged {
-		s.pays(&base, s.charge(s.register, budget.Search, s.at), s.register, s.at)
+		ch := s.charge(s.register, budget.Search, s.at)
+		ch.Opens = s.register.Schema.MembershipSensitive
+		s.pays(&base, ch, s.register, s.at)
 	}
 	if len(s.hits) == 0 {
 		base.Decision, base.Reasons = ledger.Deny, s.refused
@@ -230,6 +267,7 @@ func (s *search) candidates() []ledger.Candidate {
 	}
 	for _, h := range s.hits {
 		c := base
+		c.Follows = len(list) > 0
 		c.Person, c.Version, c.Tier = h.person, h.version, h.tier
 		if opened {
 			ch := s.charge(s.register, budget.Disclose, s.at)
@@ -245,9 +283,9 @@ func (s *search) candidates() []ledger.Candidate {
 func (g *Gate) found(s *search, results []ledger.Result) (SearchOutcome, error) {
 	out := SearchOutcome{Receipt: results[0].ID, Allowed: true}
 	for _, r := range results {
-		out.Readings = r.Readings
-		out.Allowed = out.Allowed && r.Allowed
-		out.Reasons = append(out.Reasons, r.Reasons...)
+		if out.Allowed { // what follows a refusal is refused, and has nothing to add
+			out.Allowed, out.Readings, out.Reasons = r.Allowed, r.Readings, append(out.Reasons, r.Reasons...)
+		}
 	}
 	if len(s.hits) == 0 && observed(s.standing, s.register, s.at) {
 		out.Reasons = s.refused // without the budgets that stopped nobody

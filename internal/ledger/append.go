@@ -21,6 +21,8 @@ type batchWriter struct {
 	writes  Writes
 	leaves  []tlog.Hash
 	refused refusedActs
+	// refusals by budgets and guards, to be told of once they are committed
+	refusals []ecluse.Reason
 }
 
 // run writes the batch: load what it rests on, admit in arrival order, number, hash, let the effects
@@ -150,6 +152,9 @@ func (b *batchWriter) submit(ctx context.Context, s *submission) (results []Resu
 	results = make([]Result, len(s.candidates))
 	act := int64(b.tx.Head().N)
 	for i := range s.candidates {
+		if i > 0 && s.candidates[i].Follows && !results[i-1].Allowed {
+			objections[i] = results[i-1].Reasons
+		}
 		if results[i], err = b.enter(&s.candidates[i], act, objections[i]); err != nil {
 			return nil, nil, err
 		}
@@ -182,7 +187,7 @@ func (b *batchWriter) enter(asked *Candidate, act int64, refused []ecluse.Reason
 	}
 	if refused != nil {
 		c.Decision, c.Reasons = Deny, refused
-		b.ledger.count(refused)
+		b.refusals = append(b.refusals, refused...)
 	}
 	if c.Review != nil && c.Decision == Allow {
 		c.Detail.Review = c.Review.Kind
@@ -209,15 +214,6 @@ func (b *batchWriter) enter(asked *Candidate, act int64, refused []ecluse.Reason
 		N: e.N, At: e.At, Allowed: e.Decision == Allow, Reasons: c.Reasons, Readings: readings, leaf: e.Leaf,
 		passage: Passage{Register: e.Register, Person: e.Person, Version: e.Version, Fields: e.Fields},
 	}, nil
-}
-
-func (l *Ledger) count(reasons []ecluse.Reason) {
-	if l.watch.Refusal == nil {
-		return
-	}
-	for _, r := range reasons {
-		l.watch.Refusal(r)
-	}
 }
 
 // admit asks the budgets; refused is nil when everything is charged.

@@ -481,3 +481,30 @@ func TestABudgetIsAskedAgainWhenABatchIsTriedItemByItem(t *testing.T) {
 		t.Errorf("%v %v", err, r.Problems)
 	}
 }
+
+// A refusal in a batch that is tried again item by item is counted once.
+func TestARefusalIsCountedOnceHoweverOftenItsBatchIsTried(t *testing.T) {
+	k, err := keys.Create(filepath.Join(t.TempDir(), "key"), "ecluse.test", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStall()
+	db := storetest.Open(t, storetest.SQLite(t), store.Hooks{BeforeCommit: s.beforeCommit})
+	if err := db.CreateInstance(t.Context(), time.Now(), k.Check(), false); err != nil {
+		t.Fatal(err)
+	}
+	var counted atomic.Int64
+	b := &bench{Ledger: ledger.New(db, k, ledger.Options{Now: time.Now, Watch: ledger.Watch{Refusal: func(ecluse.Reason) { counted.Add(1) }}}), db: db, keys: k}
+	defer b.Close()
+	refused, failing := act(7), act(8)
+	refused.Kind, refused.Decision, refused.Charge = ledger.KindSearch, ledger.Allow, &budget.Charge{Act: budget.Search}
+	failing.Decision = ledger.Allow
+	failing.Effect = func(context.Context, ledger.Tx, *ledger.Entry) error { return errors.New("no") }
+	_, errs, _ := together(t, b, s, refused, failing)
+	if errs[0] != nil || errs[1] == nil {
+		t.Fatal(errs)
+	}
+	if counted.Load() != 1 {
+		t.Errorf("counted %d times", counted.Load())
+	}
+}

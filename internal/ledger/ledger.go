@@ -293,6 +293,7 @@ func (l *Ledger) try(batch []*submission) error {
 	var answers []answer
 	entries, rev := 0, int64(0)
 	var after Head
+	var refusals []ecluse.Reason
 	err := l.store.Locked(ctx, l.now(), func(tx Tx) error {
 		if err := l.continues(*tx.Head()); err != nil {
 			return err
@@ -301,7 +302,7 @@ func (l *Ledger) try(batch []*submission) error {
 		var err error
 		answers, err = b.run(ctx, batch)
 		entries, rev = len(b.writes.Entries), tx.Head().Rev
-		after = tx.Head().Clone()
+		after, refusals = tx.Head().Clone(), b.refusals
 		return err
 	})
 	committed := l.now()
@@ -317,6 +318,11 @@ func (l *Ledger) try(batch []*submission) error {
 	l.last = after
 	if l.watch.Revision != nil {
 		l.watch.Revision(rev)
+	}
+	if l.watch.Refusal != nil {
+		for _, r := range refusals {
+			l.watch.Refusal(r)
+		}
 	}
 	for i, s := range batch {
 		answers[i].issue(l, committed)

@@ -35,6 +35,8 @@ type Candidate struct {
 	ClientCharge *budget.Charge
 	// Review is opened with the entry if it is allowed.
 	Review *Review
+	// Follows has it refused if the candidate before it in its submission was, for the same reasons.
+	Follows bool
 	// Guard decides under the lock, before anything of the submission is numbered, on what nobody can
 	// change any more; nil has no objection.
 	Guard Guard
