@@ -103,7 +103,7 @@ func (w *writer) accountCells(ctx context.Context, a Account, grants []Grant) ([
 	return []cell{
 		{"email", a.Email}, {"given_name", a.GivenName}, {"usual_name", a.UsualName}, {"organisation", w.have.byID[a.Organisation].Code},
 		{"site", w.have.byID[a.Site].Code}, {"roles", roles}, {"identity", strings.TrimSpace(a.IDP + " " + a.Sub)},
-		{"ends", instant(a.Ends)}, {"replacement_until", instant(a.StandInEnds)}, {"state", a.StateAt(w.at)},
+		{"ends", instant(a.Ends)}, {"replacement_until", w.replacement(a)}, {"state", a.StateAt(w.at)},
 	}, err
 }
 
@@ -113,6 +113,15 @@ func number(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+// replacement is when a replacement ends; of one that is being opened, how long after the approval: the
+// approver sees the same line whenever she decides.
+func (w *writer) replacement(a Account) string {
+	if a.StandIn() && a.StandInEnds.Equal(w.at.Add(StandInLife)) {
+		return fmt.Sprintf("+%dh", int(StandInLife.Hours()))
+	}
+	return instant(a.StandInEnds)
 }
 
 // roles are the running grants: each with its agreement, and its end if it has one.

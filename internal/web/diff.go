@@ -2,6 +2,7 @@ package web
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,7 +117,9 @@ func (w diffWords) value(column, text string) string {
 		return w.q.t("approvals.account." + text)
 	case column == "roles":
 		return w.each(text, ", ", w.role)
-	case column == "starts" || column == "ends" || column == "replacement_until":
+	case column == "replacement_until":
+		return w.delay(text)
+	case column == "starts" || column == "ends":
 		return w.day(text)
 	case column == "territory" && text == "*":
 		return w.q.t("approvals.everywhere")
@@ -187,6 +190,15 @@ func (w diffWords) linkKind(kind string) string {
 		return w.q.t("approvals.link." + kind)
 	}
 	return kind
+}
+
+// delay words "+48h", an end that begins to run with the approval.
+func (w diffWords) delay(text string) string {
+	hours, after := strings.CutPrefix(text, "+")
+	if n, err := strconv.Atoi(strings.TrimSuffix(hours, "h")); after && err == nil {
+		return w.q.t("approvals.after", "hours", n)
+	}
+	return w.day(text)
 }
 
 // day is a day or an instant in words, "" if there is none.

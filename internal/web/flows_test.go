@@ -457,6 +457,7 @@ func TestTheDiffSpeaksTheReadersLanguage(t *testing.T) {
 		{"roles", "access_officer, agent (A mission-locale conv) until 2026-12-31", "Responsable des accès, Agent (A mission-locale conv) jusqu’au 31 décembre 2026"},
 		{"roles", "brand_new", "brand_new"}, {"territory", "*", "tout le territoire"}, {"territory", "93", "93"},
 		{"ends", "2026-12-31", "31 décembre 2026"}, {"ends", "2026-12-31T23:30:00Z", "1er janvier 2027, 00:30"}, {"ends", "soon", "soon"},
+		{"replacement_until", "+48h", "48 heures après la validation"}, {"replacement_until", "2026-12-31", "31 décembre 2026"}, {"replacement_until", "+soon", "+soon"},
 		{"register", "mission-locale", f.registers[0].Schema.Label.FR}, {"register", "none", "none"},
 		{"fields", "surname unknown", "Nom, unknown"}, {"name", "A → B", "A → B"},
 	} {
