@@ -228,3 +228,13 @@ func journeys(t *testing.T, ways []way, journey func(t *testing.T, p *tab)) {
 }
 
 var everyWay = []way{inFrench, inEnglish, plain}
+
+// pick chooses the first of a group of choices, whether buttons or a list.
+func (p *tab) pick(name string) {
+	p.t.Helper()
+	if p.has(fmt.Sprintf("select[name=%q]", name)) {
+		p.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector("select[name=%s]").selectedIndex = 1`, name)))
+		return
+	}
+	p.choose(fmt.Sprintf(`.option label[for=%q]`, name+"-0"))
+}

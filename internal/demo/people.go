@@ -1,16 +1,20 @@
 package demo
 
 import (
+	"context"
+	"strings"
+
 	"ecluse"
 	"ecluse/internal/demoidp"
 	"ecluse/internal/generate"
 )
 
 // people are whom the demo's provider can sign in: everybody with an account. Read-only after
-// newPeople.
+// newPeople; newcomer is set before it serves.
 type people struct {
-	list  []demoidp.Person
-	index map[string]int
+	list     []demoidp.Person
+	index    map[string]int
+	newcomer func(login string) (demoidp.Person, bool) // somebody who was given an account since
 }
 
 func newPeople(populations []*generate.Population) *people {
@@ -33,11 +37,22 @@ func newPeople(populations []*generate.Population) *people {
 
 // Lookup implements demoidp.People.
 func (p *people) Lookup(login string) (demoidp.Person, bool) {
-	i, ok := p.index[login]
-	if !ok {
+	if i, ok := p.index[login]; ok {
+		return p.list[i], true
+	}
+	if p.newcomer == nil || !strings.Contains(login, "@") {
 		return demoidp.Person{}, false
 	}
-	return p.list[i], true
+	return p.newcomer(login)
+}
+
+// newcomer is somebody whose account was asked for in the demo itself, under the address that it shows.
+func (d *Demo) newcomer(login string) (demoidp.Person, bool) {
+	a, body, err := d.Node.Directory.ByEmail(context.Background(), strings.ToLower(login))
+	if err != nil {
+		return demoidp.Person{}, false
+	}
+	return demoidp.Person{Login: a.Email, GivenName: a.GivenName, UsualName: a.UsualName, Organisation: body.Name, Preset: body.Name}, true
 }
 
 // List implements demoidp.People.

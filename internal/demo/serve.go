@@ -32,6 +32,7 @@ func (d *Demo) Handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.people.newcomer = d.newcomer
 	public := c.Instance.PublicURL
 	provider, err := demoidp.New(demoidp.Config{
 		Issuer: public + issuerPath, People: d.people, Key: key, Now: d.Node.Clock.Now,

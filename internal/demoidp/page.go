@@ -110,6 +110,9 @@ func (p *Provider) pickPage(w http.ResponseWriter, r *http.Request, q *request) 
 		v.Hint = q.hint
 	}
 	people := p.cfg.People.List()
+	if one, ok := p.cfg.People.Lookup(v.Find); ok && !slices.Contains(people, one) {
+		people = append(slices.Clone(people), one) // found by address alone
+	}
 	v.Groups, v.Shown, v.All = choose(people, v.Find), 0, len(people)
 	for _, g := range v.Groups {
 		v.Shown += len(g.People)
