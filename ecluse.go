@@ -164,7 +164,7 @@ const (
 	ReasonClientAct          Reason = "client.act_refused"
 	ReasonDelegationEnded    Reason = "delegation.ended"
 	ReasonBudgetEntries      Reason = "budget.account.refused" // so many refusals, or entries of any kind, that no more are written
-	ReasonReceiver           Reason = "receiver.unavailable" // of a link: nobody, or nobody whom it would serve: the same
+	ReasonReceiver           Reason = "receiver.unavailable"   // of a link: nobody, or nobody whom it would serve: the same
 	ReasonEmergencyLimit     Reason = "emergency.limit"
 	ReasonSearchAmbiguous    Reason = "search.ambiguous"
 	ReasonSearchTooBroad     Reason = "search.too_broad"

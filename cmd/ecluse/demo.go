@@ -87,7 +87,7 @@ func (c demoCommand) options(s *surroundings) (demo.Options, error) {
 		o.Presets = strings.Split(c.Preset, ",")
 		for _, p := range o.Presets {
 			if _, err := presets.Open(p); err != nil {
-				return o, wrongUse(err, "a preset of your own is named by its folder, with a /")
+				return o, wrongUse(err, knownPresets())
 			}
 		}
 	}

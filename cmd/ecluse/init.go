@@ -97,7 +97,7 @@ func (c initCommand) schema() (node.NamedSchema, error) {
 	}
 	text, err := presets.Schema(c.Preset)
 	if err != nil {
-		return node.NamedSchema{}, wrongUse(err, "a preset of your own is named by its folder, with a /")
+		return node.NamedSchema{}, wrongUse(err, knownPresets())
 	}
 	return node.NamedSchema{Name: presets.SchemaName(c.Preset), Text: text}, nil
 }

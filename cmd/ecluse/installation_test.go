@@ -212,10 +212,10 @@ var directoryFiles = map[string]string{
 	"links.csv":         "person,register,account,kind,ends\n235194181A,mission-locale," + rosa + ",caseload,%s\n",
 }
 
-// request asks for the directory as claire, from the command line, beside the running server.
+// request asks for the directory from the command line, beside the running server.
 func (i *installation) request() {
 	i.t.Helper()
-	arguments := []string{"directory", "import", "--config", i.config, "--account", claire, "--installation"}
+	arguments := []string{"directory", "import", "--config", i.config, "--body", "si-ml", "--installation"}
 	for _, name := range []string{"organisations.csv", "agreements.csv", "accounts.csv", "links.csv"} {
 		text := strings.ReplaceAll(directoryFiles[name], "%s", time.Now().AddDate(0, 6, 0).Format(time.DateOnly))
 		arguments = append(arguments, i.write(name, text))
@@ -229,7 +229,7 @@ func TestAnInstallationIsFoundedApprovedAndUsedAsTheManualSays(t *testing.T) {
 	i := found(t)
 	officer1 := i.join(claire)
 	done(t, "import", "--config", i.config, "--register", "mission-locale", i.write("records.csv", records))
-	arguments := []string{"directory", "import", "--config", i.config, "--account", claire, i.write("accounts.csv", directoryFiles["accounts.csv"])}
+	arguments := []string{"directory", "import", "--config", i.config, "--body", "si-ml", i.write("accounts.csv", directoryFiles["accounts.csv"])}
 	if out, messages, exit := runs(t, arguments...); exit != 2 || !strings.Contains(messages, "organisation NORD") {
 		t.Errorf("an account of an unknown organisation: status %d\n%s%s", exit, out, messages)
 	}
@@ -237,10 +237,13 @@ func TestAnInstallationIsFoundedApprovedAndUsedAsTheManualSays(t *testing.T) {
 
 	approval := firstLink(t, officer1.get("/approvals").body, "/approvals/")
 	if p := officer1.get(approval); strings.Contains(p.body, `value="approve"`) {
-		t.Error("the officer who asked is offered to approve")
+		t.Error("what nobody has taken up is offered to be approved")
+	}
+	if p := officer1.send(formWith(t, officer1.get(approval).body, "/take-up")); p.status != http.StatusOK || strings.Contains(p.body, `value="approve"`) {
+		t.Errorf("the officer takes it up: status %d, or she is offered to approve", p.status)
 	}
 	if p := officer1.post(approval+"/decision", url.Values{"decision": {"approve"}}); p.status != http.StatusForbidden {
-		t.Errorf("the officer who asked approves: status %d", p.status)
+		t.Errorf("the officer who took it up approves: status %d", p.status)
 	}
 	officer2 := i.join(paul)
 	approval = firstLink(t, officer2.get("/approvals").body, "/approvals/")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"ecluse/presets"
 )
@@ -43,6 +44,11 @@ func (c presetCopyCommand) Run(s *surroundings) error {
 	}
 	_, err = fmt.Fprintf(s.Err, "ecluse: copied %s to %s\necluse: hint: adapt it, then: ecluse demo --preset %s\n", c.Name, c.Folder, withSeparator(c.Folder))
 	return err
+}
+
+// knownPresets is the hint where a preset is not found.
+func knownPresets() string {
+	return "known presets: " + strings.Join(presets.Names(), ", ") + "; one of your own is named by its folder, with a /"
 }
 
 // withSeparator is a folder written so that a preset's name is not meant.

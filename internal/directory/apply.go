@@ -2,9 +2,7 @@ package directory
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,7 +52,8 @@ var (
 	ErrLinkLife = errors.New("a link runs longer than its kind may, or its kind is unknown")
 )
 
-// importing is the effect of approving a request of KindImport; the links follow the commit.
+// importing is the effect of approving a request of KindImport. A small change is written with the decision;
+// of a large one what is beyond its first chunk of accounts follows the commit, and all links do.
 func (d *Directory) importing(ctx context.Context, r *decision) (ledger.Effect, error) {
 	var change Change
 	if err := r.read(&change); err != nil {
@@ -65,12 +64,13 @@ func (d *Directory) importing(ctx context.Context, r *decision) (ledger.Effect, 
 	if err != nil {
 		return nil, err
 	}
+	left := batch{Request: r.ID, Accounts: max(0, len(change.Accounts)-AccountChunk), Links: len(change.Links)}
 	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-		if err := write(ctx, tx, e); err != nil || len(change.Links) == 0 {
+		if err := write(ctx, tx, e); err != nil || left.total() == 0 {
 			return err
 		}
-		batch, err := d.leaveBatch(ctx, tx, e, c)
-		r.then = func(ctx context.Context) error { return d.applyLinks(ctx, batch.ID, change) }
+		job, err := d.leaveBatch(ctx, tx, e, c, left)
+		r.then = func(ctx context.Context) error { return d.finish(ctx, job.ID, c, left) }
 		return err
 	}, nil
 }
@@ -93,6 +93,7 @@ func (d *Directory) applying(ctx context.Context, controller Controller, c appli
 	if text, err := encode(summary); err != nil || text != c.approval.Summary {
 		return nil, errors.Join(err, whenNil(err, ErrChanged))
 	}
+	c.Accounts, c.Links = c.Accounts[:min(len(c.Accounts), AccountChunk)], nil
 	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
 		w := &writer{directory: d, tx: tx, at: e.At, entry: e.N, change: c, have: have.clone()}
 		if _, err := w.run(ctx, controller); err != nil {
@@ -120,7 +121,8 @@ type writer struct {
 	have      snapshot
 	summary   Summary
 	rows      accountRows
-	allotted  int64 // without a transaction, new rows have numbers below 0
+	shown     map[string]bool // lines that the approver was shown; nil: they are compared as a whole
+	allotted  int64           // without a transaction, new rows have numbers below 0
 }
 
 func (w *writer) run(ctx context.Context, controller Controller) (Summary, error) {
@@ -168,6 +170,9 @@ func (w *writer) put(lines *[]Line, name string, ended bool, old, next []cell, w
 		line.Op = "ended"
 	case old == nil:
 		line.Op = "new"
+	}
+	if w.shown != nil && !w.shown[line.key()] {
+		return nil
 	}
 	*lines = append(*lines, line)
 	if w.tx == nil {
@@ -291,119 +296,6 @@ func begins(written, made time.Time) time.Time {
 		return made
 	}
 	return written
-}
-
-// LinkChunk is how many links of a batch one transaction makes.
-const LinkChunk = 500
-
-// errMoved: another process made this chunk of links meanwhile.
-var errMoved = errors.New("these links were made by another process")
-
-// applyLinks makes the links of an approved change from where its row of KindLinks stands, chunk by
-// chunk, each with its own entry, so that disclosures go on meanwhile. Whoever else is at it, on this
-// node or another, each link is made once.
-func (d *Directory) applyLinks(ctx context.Context, id ecluse.ApprovalID, c Change) error {
-	controller, err := d.controllerByCode(ctx, c.Controller)
-	if err != nil {
-		return err
-	}
-	have, err := d.snapshot(ctx, d.rows, controller.ID, Change{})
-	if err != nil {
-		return err
-	}
-	for {
-		job, err := d.rows.Approval(ctx, id)
-		if err != nil {
-			return fmt.Errorf("read batch %d: %w", id, err)
-		}
-		from := int(job.Subject)
-		if from >= len(c.Links) {
-			return nil
-		}
-		end := min(from+LinkChunk, len(c.Links))
-		if err := d.applyChunk(ctx, id, have, c.Links[from:end], from); err != nil && !errors.Is(err, errMoved) {
-			return fmt.Errorf("make links %d to %d of batch %d: %w", from, end, id, err)
-		}
-	}
-}
-
-// applyChunk makes a chunk if the batch still stands where it begins. Two of one process never meet in one
-// transaction.
-func (d *Directory) applyChunk(ctx context.Context, id ecluse.ApprovalID, have snapshot, changes []LinkChange, from int) error {
-	d.chunk.Lock()
-	defer d.chunk.Unlock()
-	text, err := json.Marshal(changes)
-	if err != nil {
-		return err
-	}
-	digest := sha256.Sum256(text)
-	_, err = d.ledger.Append(ctx, ledger.Candidate{
-		Kind: ledger.KindDirectory, Revision: ledger.AnyRevision,
-		Detail: ledger.Detail{What: "links", Subject: int64(id), Digest: digest[:], Hits: len(changes)},
-		Effect: func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
-			if job, err := tx.(Tx).Approval(ctx, id); err != nil || int(job.Subject) != from {
-				return errors.Join(err, whenNil(err, errMoved))
-			}
-			links := make([]Link, 0, len(changes))
-			for _, c := range changes {
-				l, err := d.link(have, c)
-				if err != nil {
-					return err
-				}
-				links = append(links, d.stamped(l, tx, e))
-			}
-			if err := tx.(Tx).InsertLinks(ctx, links); err != nil {
-				return err
-			}
-			return tx.(Tx).LinksApplied(ctx, id, from+len(changes))
-		},
-	})
-	return err
-}
-
-// ResumeLinks goes on with approved batches that an interruption left half applied. One that cannot go
-// on does not keep the others from it.
-func (d *Directory) ResumeLinks(ctx context.Context) error {
-	controllers, err := d.rows.Controllers(ctx)
-	if err != nil {
-		return fmt.Errorf("read the controllers: %w", err)
-	}
-	var all error
-	for _, c := range controllers {
-		approved, err := d.rows.Approvals(ctx, c.ID, "approved")
-		if err != nil {
-			return fmt.Errorf("read the approved requests: %w", err)
-		}
-		for _, a := range approved {
-			if a.Kind == KindLinks {
-				all = errors.Join(all, d.resume(ctx, c.ID, a.ID))
-			}
-		}
-	}
-	return all
-}
-
-func (d *Directory) resume(ctx context.Context, c ecluse.ControllerID, id ecluse.ApprovalID) error {
-	job, err := d.approval(ctx, c, id)
-	if err != nil {
-		return err
-	}
-	var b batch
-	if err := json.Unmarshal([]byte(job.Body), &b); err != nil {
-		return fmt.Errorf("read batch %d: %w", id, err)
-	}
-	if int(job.Subject) >= b.Links {
-		return nil
-	}
-	request, err := d.approval(ctx, c, b.Request)
-	if err != nil {
-		return err
-	}
-	var change Change
-	if err := json.Unmarshal([]byte(request.Body), &change); err != nil {
-		return fmt.Errorf("read request %d: %w", b.Request, err)
-	}
-	return d.applyLinks(ctx, id, change)
 }
 
 func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

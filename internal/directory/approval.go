@@ -214,7 +214,7 @@ func (d *Directory) Decide(ctx context.Context, by Actor, id ecluse.ApprovalID, 
 	if !approve || taken.then == nil {
 		return nil
 	}
-	return taken.then(ctx)
+	return d.follows(ctx, taken.then)
 }
 
 // decide checks that a request may be decided so, and answers the entry that does it.

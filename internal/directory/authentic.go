@@ -2,11 +2,9 @@ package directory
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"ecluse"
-	"ecluse/internal/ledger"
 )
 
 // approvalDomain authenticates requests: the MAC covers everything but the decision, so that who writes
@@ -43,31 +41,4 @@ func (d *Directory) approval(ctx context.Context, c ecluse.ControllerID, id eclu
 		return Approval{}, ErrNotFound
 	}
 	return a, d.checkApproval(a)
-}
-
-// KindLinks is the kind of row that an approval leaves for the links of its batch. It is written only in
-// the transaction of the decision, and carries a MAC: a row of it proves that the batch was approved,
-// which the state of the request, a word in the database, does not.
-const KindLinks = "directory.links"
-
-// batch is the body of a row of KindLinks; how many links were made is its Subject.
-type batch struct {
-	Request ecluse.ApprovalID `json:"request"`
-	Links   int               `json:"links"`
-}
-
-// leaveBatch writes that row in the transaction of the decision.
-func (d *Directory) leaveBatch(ctx context.Context, tx ledger.Tx, e *ledger.Entry, a applied) (Approval, error) {
-	body, err := json.Marshal(batch{Request: a.approval.ID, Links: len(a.Links)})
-	if err != nil {
-		return Approval{}, err
-	}
-	job := Approval{
-		ID: ecluse.ApprovalID(tx.Allot(1)), Controller: a.approval.Controller, Kind: KindLinks, Body: string(body), Summary: "{}",
-		RequestedBy: a.approval.RequestedBy, Requester: a.approval.Requester, RequestedAt: e.At, Expires: e.At.Add(ApprovalLife),
-	}
-	if err := tx.(Tx).InsertApproval(ctx, d.signed(job)); err != nil {
-		return job, err
-	}
-	return job, tx.(Tx).DecideApproval(ctx, job.ID, a.approver, "approved", e)
 }

@@ -93,6 +93,8 @@ type Summary struct {
 	Warnings      []string `json:"warnings"` // codes with an argument, "new_domain example.org"
 	// Observe is what a request of KindObserve asks for; nil for every other kind.
 	Observe *ObserveChange `json:"observe,omitempty"`
+	// Batch is what a row of KindLinks follows; nil for every other kind.
+	Batch *BatchSummary `json:"batch,omitempty"`
 	// Account is what a request for one account, or for a replacement, asks for; nil for every other kind.
 	Account *AccountSummary `json:"account,omitempty"`
 	// Factor is what a request of KindFactor or KindRecovery asks for; nil for every other kind.

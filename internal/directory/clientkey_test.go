@@ -346,7 +346,7 @@ func TestAManagerAsksForAProgramAndItsAccountLapsesLikeAnyOther(t *testing.T) {
 	if invitation(t, w, r.Email) != "" {
 		t.Error("a program is invited to sign in")
 	}
-	r.Program = ""
+	r.Program, r.GivenName = "", "Ada"
 	if _, err := w.Directory.RequestAccount(t.Context(), w.Actor("manager"), r); !errors.Is(err, directory.ErrTaken) {
 		t.Errorf("the program as a person: %v", err)
 	}
@@ -439,4 +439,24 @@ func FuzzAnyPublicKeyIsUnderstoodOrRefused(f *testing.F) {
 			t.Errorf("%s became %s: %v", text, again.JSON, err)
 		}
 	})
+}
+
+func TestNobodyRaisesAProgramsLimit(t *testing.T) {
+	w := nodetest.New(t, storetest.SQLite(t), nil)
+	w.AddProgram("gestion", "A")
+	gestion := w.Accounts["gestion"].ID
+	for _, who := range []string{"anne", "manager"} {
+		if _, _, err := w.Directory.Raise(t.Context(), w.Actor(who), gestion, w.Register.ID, directory.RaiseReasons[0]); !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("%s: %v", who, err)
+		}
+		list, err := w.Directory.Colleagues(t.Context(), w.Actor(who), w.Register.ID)
+		if err != nil || len(list) == 0 {
+			t.Fatalf("%s has no colleagues: %v", who, err)
+		}
+		for _, c := range list {
+			if c.ID == gestion {
+				t.Errorf("%s is offered a program", who)
+			}
+		}
+	}
 }

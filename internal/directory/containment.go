@@ -308,8 +308,8 @@ func (d *Directory) stop(ctx context.Context, tx ledger.Tx, e *ledger.Entry, r r
 	}
 	err := errors.Join(t.PutAccounts(ctx, accounts...), t.PutGrants(ctx, grants...), t.PutLinkEnds(ctx, links))
 	for _, k := range r.Keys {
-		k.RevokedAt = e.At
-		err = errors.Join(err, d.writeKey(ctx, tx, e, k))
+		k.RevokedAt = e.At // and what was signed in with it meanwhile
+		err = errors.Join(err, d.writeKey(ctx, tx, e, k), t.RevokeTokens(ctx, k.Account, 0, e.At))
 	}
 	for _, o := range r.Observations {
 		o.Ends, o.Entry = e.At, e.N

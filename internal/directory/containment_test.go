@@ -361,8 +361,8 @@ func TestAContainmentWrittenAroundTheProgramGivesNothingBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, reason, err := w.Directory.Containment(t.Context(), w.Actor("dpo"), done.ID); err != nil || reason != why {
-			t.Errorf("the reason is %q, %v", reason, err)
+		if c, err := w.Directory.Containment(t.Context(), w.Actor("dpo"), done.ID); err != nil || c.Why != why {
+			t.Errorf("the reason is %q, %v", c.Why, err)
 		}
 		if n := count(t, db, `SELECT COUNT(*) FROM containments WHERE id = $1`, int64(done.ID)); n != 1 {
 			t.Fatal(n)
@@ -384,12 +384,12 @@ func TestWhoIsContainedIsToldSinceWhenAndWhomToAsk(t *testing.T) {
 		if _, err := w.Directory.Concerns(t.Context(), w.Accounts["anne"].ID); !errors.Is(err, directory.ErrNotFound) {
 			t.Errorf("nobody contained her: %v", err)
 		}
-		done, _, err := w.Directory.Contain(t.Context(), w.Actor("rssi"), directory.Containment{Account: w.Accounts["anne"].ID, Reason: why})
+		done, receipt, err := w.Directory.Contain(t.Context(), w.Actor("rssi"), directory.Containment{Account: w.Accounts["anne"].ID, Reason: why})
 		if err != nil {
 			t.Fatal(err)
 		}
 		c, err := w.Directory.Concerns(t.Context(), w.Accounts["anne"].ID)
-		if err != nil || !c.At.Equal(done.At) || c.Receipt != done.ID || c.Appeal.GivenName != "dpo" {
+		if err != nil || !c.At.Equal(done.At) || c.Receipt != receipt || c.Appeal.GivenName != "dpo" {
 			t.Errorf("she is told %+v, %v", c, err)
 		}
 	})

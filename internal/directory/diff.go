@@ -44,6 +44,9 @@ func differences(old, next []cell) []Cell {
 	return list
 }
 
+// key tells one line from every other.
+func (l Line) key() string { return l.Op + "\x00" + l.Name + "\x00" + l.Text() }
+
 // Text is the line's columns on one line: "name: value", or "name: old → new".
 func (l Line) Text() string {
 	var parts []string

@@ -191,7 +191,8 @@ type Directory struct {
 	rev       atomic.Int64 // newest revision heard of
 	mu        sync.RWMutex
 	standings map[ecluse.AccountID]Standing
-	chunk     sync.Mutex // one chunk of links at a time
+	chunk     sync.Mutex // one chunk of a batch at a time
+	wake      atomic.Pointer[func() <-chan struct{}]
 }
 
 // New makes a Directory. Give its Revised to the ledger's Watch.

@@ -127,7 +127,7 @@ func (d *Directory) raisable(ctx context.Context, by Actor, colleague ecluse.Acc
 		return s, c, unknownIsNotFound(err)
 	}
 	at := d.now()
-	if !mayRaise(s, reg, at) || !c.Account.Acts(at) || !opens(c, reg, at) || c.Account.Organisation != s.Account.Organisation {
+	if !mayRaise(s, reg, at) || !c.Account.Acts(at) || c.Account.Kind == KindClient || !opens(c, reg, at) || c.Account.Organisation != s.Account.Organisation {
 		return s, c, ErrNotFound
 	}
 	if apart, err := d.unrelated(ctx, by.Account, colleague); err != nil || !apart {
@@ -250,7 +250,7 @@ func (d *Directory) Colleagues(ctx context.Context, by Actor, reg ecluse.Registe
 	}
 	var list []Colleague
 	for _, a := range agents {
-		if a.ID == by.Account || !a.Acts(at) || d.checkAccount(a) != nil {
+		if a.ID == by.Account || a.Kind == KindClient || !a.Acts(at) || d.checkAccount(a) != nil {
 			continue
 		}
 		c := Colleague{Account: a}

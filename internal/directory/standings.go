@@ -156,7 +156,7 @@ func (d *Directory) stockAccounts(ctx context.Context, k *stock) error {
 	}
 	for _, a := range accounts {
 		k.accounts[a.ID] = a
-		if a.State == Active || a.State == Invited {
+		if a.Kind != KindClient && (a.State == Active || a.State == Invited) {
 			k.members[a.Organisation]++
 		}
 	}

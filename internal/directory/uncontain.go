@@ -277,17 +277,29 @@ func (d *Directory) guard(ctx context.Context, by Actor) (Standing, error) {
 	return s, err
 }
 
-// Containment is one of them, with its reason. Errors: ErrNotFound, ErrInactive, ErrWeak, ErrDead.
-func (d *Directory) Containment(ctx context.Context, by Actor, id ecluse.ContainmentID) (c Contained, reason string, err error) {
+// Explained is a containment with what is sealed or elsewhere.
+type Explained struct {
+	Contained
+	Why     string
+	Receipt string // of its entry
+}
+
+// Containment is one of them. Errors: ErrNotFound, ErrInactive, ErrWeak, ErrDead.
+func (d *Directory) Containment(ctx context.Context, by Actor, id ecluse.ContainmentID) (c Explained, err error) {
 	s, err := d.guard(ctx, by)
 	if err != nil {
-		return c, "", err
+		return c, err
 	}
-	if c, err = d.containment(ctx, d.rows, s, id); err != nil {
-		return c, "", err
+	if c.Contained, err = d.containment(ctx, d.rows, s, id); err != nil {
+		return c, err
 	}
 	text, err := d.keys.Unseal(reasonDomain, c.Reason, []byte("containment"))
-	return c, string(text), err
+	if err != nil {
+		return c, fmt.Errorf("open the reason of containment %d: %w", id, err)
+	}
+	c.Why = string(text)
+	c.Receipt, err = d.ledger.ReceiptOf(ctx, c.Entry)
+	return c, err
 }
 
 // Concerned is what the owner of a contained account is told when she tries to sign in.
@@ -297,7 +309,7 @@ type Concerned struct {
 	// Appeal is whom she may ask: a person who did not decide it. The zero account if there is none; then the
 	// controller's data protection officer answers.
 	Appeal  Account
-	Receipt ecluse.ContainmentID
+	Receipt string
 }
 
 // Concerns says why an account is contained at present, for its owner, who has just proven who she is:
@@ -317,8 +329,11 @@ func (d *Directory) Concerns(ctx context.Context, id ecluse.AccountID) (found Co
 			continue
 		}
 		if slices.ContainsFunc(what.Accounts, func(one ChangedAccount) bool { return one.ID == id }) {
-			found.At, found.Receipt = c.At, c.ID
+			found.At = c.At
 			if found.Controller, err = d.controller(ctx, a.Controller); err != nil {
+				return found, err
+			}
+			if found.Receipt, err = d.ledger.ReceiptOf(ctx, c.Entry); err != nil {
 				return found, err
 			}
 			found.Appeal, err = d.appeal(ctx, c)

@@ -161,11 +161,7 @@ func (n *Node) Run(ctx context.Context) {
 	var mails sync.WaitGroup
 	defer mails.Wait()
 	mails.Go(func() { n.Post.Run(ctx, func(waiting int) { n.waiting.Store(int64(waiting)) }) })
-	go func() {
-		if err := n.Directory.ResumeLinks(ctx); err != nil && ctx.Err() == nil {
-			n.Log.Error("an approved batch of links is not finished", "error", err)
-		}
-	}()
+	mails.Go(func() { n.finishBatches(ctx) })
 	mails.Go(func() { n.keepContainments(ctx) })
 	n.Notary.Run(ctx, func(err error) {
 		n.Log.Error("no checkpoint could be signed", "error", err)
@@ -173,6 +169,34 @@ func (n *Node) Run(ctx context.Context) {
 			n.Clock.stop(err)
 		}
 	})
+}
+
+// finishBatches goes on with approved batches: those that an interruption left, and from now on those that
+// are approved here, so that nobody waits for them at a page.
+func (n *Node) finishBatches(ctx context.Context) {
+	asked := make(chan chan struct{}, 64)
+	n.Directory.Behind(func() <-chan struct{} {
+		done := make(chan struct{})
+		select {
+		case asked <- done:
+		default: // the round that comes anyway does it
+		}
+		return done
+	})
+	var waiting chan struct{}
+	for {
+		if err := n.Directory.ResumeLinks(ctx); err != nil && ctx.Err() == nil {
+			n.Log.Error("an approved batch is not finished", "error", err)
+		}
+		if waiting != nil {
+			close(waiting)
+		}
+		select {
+		case waiting = <-asked:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Ready says whether this node can serve: nil, or why not.

@@ -77,7 +77,7 @@ func (n *Node) doors(o ServeOptions) (*doors, error) {
 	}
 	d := &doors{mux: http.NewServeMux()}
 	d.site, err = web.New(n.webConfig(sessions, o), web.Rooms{
-		Sessions: sessions, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Names: n.Keys, Post: n.Post, Log: n.Log,
+		Sessions: sessions, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Scopes: n.Scope, Names: n.Keys, Post: n.Post, Log: n.Log,
 	}, n.Clock.Now)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (n *Node) doors(o ServeOptions) (*doors, error) {
 		return nil, err
 	}
 	d.api = api.New(api.Rooms{
-		Sessions: sessions, Programs: programs, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Tree: tree{n}, Desk: n.Directory, Names: n.Keys, Ready: n.Ready,
+		Sessions: sessions, Programs: programs, Gate: n.Gate, Directory: n.Directory, Registers: n.Registers, Exposures: n.Exposures, Tree: tree{n}, Desk: n.Directory, Accounts: n.Directory, Scopes: n.Scope, Names: n.Keys, Ready: n.Ready,
 		Text: d.site.Text, Now: n.Clock.Now, Log: n.Log,
 	})
 	for _, prefix := range api.Prefixes {

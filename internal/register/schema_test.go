@@ -31,7 +31,7 @@ func TestEveryPresetIsAValidSchema(t *testing.T) {
 			t.Errorf("preset %s has register code %s", name, s.Code)
 		}
 	}
-	if want := []string{"licences-sport", "mission-locale"}; !cmp.Equal(presets.Names(), want) {
+	if want := []string{"emploi-partenaires", "formation", "integration", "licences-sport", "mission-locale", "sport-scolaire"}; !cmp.Equal(presets.Names(), want) {
 		t.Errorf("presets are %v, want %v", presets.Names(), want)
 	}
 	if _, err := presets.Schema("../x"); err == nil {

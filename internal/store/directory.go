@@ -39,7 +39,7 @@ var (
 	readOrganisationByCode = define("read organisation by code", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 AND code = $2`)
 	readOrganisations      = define("read organisations", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 ORDER BY code`)
 	readControllers        = defineScan("read controllers", `SELECT id, code, name, dpo FROM controllers ORDER BY id`)
-	countActive            = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND state IN ('active', 'invited') AND (active_at >= $2 OR (installed AND created >= $2))`)
+	countActive            = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND kind <> 'client' AND state IN ('active', 'invited') AND (active_at >= $2 OR (installed AND created >= $2))`)
 	countCaseload          = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
 		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 AND organisation_id = $3 AND made_at >= $4 GROUP BY register_id`)
 	readApprovals   = define("read approvals", `SELECT `+strings.Replace(approvalColumns, "body", "''", 1)+` FROM approvals WHERE state = $1 AND controller_id = $2 ORDER BY id`)
@@ -212,7 +212,7 @@ func (db *DB) Controllers(ctx context.Context) ([]directory.Controller, error) {
 	})
 }
 
-// ActiveAccounts counts an organisation's accounts that signed in since an instant, or came with an
+// ActiveAccounts counts an organisation's people who signed in since an instant, or came with an
 // installation batch since then.
 func (db *DB) ActiveAccounts(ctx context.Context, o ecluse.OrganisationID, since time.Time) (int, error) {
 	var n int

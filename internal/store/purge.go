@@ -49,6 +49,13 @@ var (
 		ORDER BY account_id, device LIMIT $3`)
 	purgeTries = define("purge tries", `DELETE FROM tries WHERE account_id = $1 AND device = $2 AND last_at < $3`)
 
+	pageKeys = define("page through client keys", `SELECT id, ends FROM client_keys WHERE id > $1 ORDER BY id LIMIT $2`)
+	purgeKey = define("purge client key", `DELETE FROM client_keys WHERE id = $1 AND ends < $2`)
+
+	pageDelegations = define("page through delegations", `SELECT client_id, account_id, ends FROM delegations WHERE (client_id, account_id) > ($1, $2)
+		ORDER BY client_id, account_id LIMIT $3`)
+	purgeDelegation = define("purge delegation", `DELETE FROM delegations WHERE client_id = $1 AND account_id = $2 AND ends < $3`)
+
 	pageApprovals = define("page through approvals", `SELECT id, requested_at, decided_at, expires FROM approvals WHERE id > $1 ORDER BY id LIMIT $2`)
 	purgeApproval = define("purge approval", `DELETE FROM approvals WHERE id = $1`)
 
@@ -62,7 +69,7 @@ var (
 
 // Cutoffs says what has become too old: everything before each instant. A zero instant keeps all.
 type Cutoffs struct {
-	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, factors, raises, approvals
+	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, factors, raises, approvals, programs' keys and delegations
 	Justifications time.Time // free texts of reviews decided before
 	Network        time.Time // network, device and id_token of sessions begun before; wrong codes
 	Seen           time.Time // what accounts have seen and did not look at since
@@ -82,6 +89,8 @@ const (
 	PurgedRaises         = "raises"
 	PurgedFactors        = "factors"
 	PurgedTries          = "tries"
+	PurgedClientKeys     = "client_keys"
+	PurgedDelegations    = "delegations"
 	PurgedApprovals      = "approvals"
 	PurgedInvitations    = "invitations"
 	PurgedNotices        = "notices"
@@ -232,7 +241,8 @@ func (db *DB) removeAll(ctx context.Context, now time.Time, locked bool, rows []
 }
 
 func sweepables(c Cutoffs) []sweepable {
-	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepRaises(c), sweepApprovals(c), sweepInvitations(c), sweepFactors(c), sweepTries(c), sweepNotices(c)}
+	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepRaises(c), sweepApprovals(c), sweepInvitations(c), sweepFactors(c), sweepTries(c), sweepNotices(c),
+		sweepClientKeys(c), sweepDelegations(c)}
 }
 
 func sweepReviews(c Cutoffs) sweepable {
@@ -360,6 +370,30 @@ func sweepTries(c Cutoffs) sweepable {
 		key[0], key[1] = account, device
 		if last < micros(c.Network) {
 			return dead{PurgedTries, purgeTries, []any{account, device, micros(c.Network)}}, err
+		}
+		return dead{}, err
+	}}
+}
+
+func sweepClientKeys(c Cutoffs) sweepable {
+	return sweepable{page: pageKeys, key: []any{int64(0)}, locked: true, read: func(rows *sql.Rows, key []any) (dead, error) {
+		var id, ends int64
+		err := rows.Scan(&id, &ends)
+		key[0] = id
+		if ends < micros(c.Entries) {
+			return dead{PurgedClientKeys, purgeKey, []any{id, micros(c.Entries)}}, err
+		}
+		return dead{}, err
+	}}
+}
+
+func sweepDelegations(c Cutoffs) sweepable {
+	return sweepable{page: pageDelegations, key: []any{int64(0), int64(0)}, locked: true, read: func(rows *sql.Rows, key []any) (dead, error) {
+		var client, account, ends int64
+		err := rows.Scan(&client, &account, &ends)
+		key[0], key[1] = client, account
+		if ends < micros(c.Entries) {
+			return dead{PurgedDelegations, purgeDelegation, []any{client, account, micros(c.Entries)}}, err
 		}
 		return dead{}, err
 	}}

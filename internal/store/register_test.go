@@ -539,8 +539,12 @@ func TestARegisterIsCreatedOnceAndSharesControllersByCode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := register.New(b.db, wrong, func() time.Time { return b.clock }).All(t.Context()); !errors.Is(err, register.ErrWrongKeys) {
-			t.Errorf("another key file: %v", err)
+		stranger := register.New(b.db, wrong, func() time.Time { return b.clock })
+		if list, err := stranger.All(t.Context()); len(list) > 0 {
+			t.Errorf("another key file opens %d registers, %v", len(list), err)
+		}
+		if _, err := stranger.ByCode(t.Context(), "club"); err == nil {
+			t.Error("another key file opens a register")
 		}
 	})
 }

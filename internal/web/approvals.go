@@ -43,6 +43,7 @@ type approvalPage struct {
 	Factor   *directory.FactorSummary // of the kinds account.factor and account.recovery, which have none either
 	Key      *directory.ClientKeyChange
 	Account  *directory.AccountSummary // of requests for one account, beside the diff
+	Contains *containView              // of the kinds containment.make and containment.undo
 	Behind   *backgroundView           // of those that open accounts
 	Sections []diffSection
 	Warnings []diffWarning
@@ -64,7 +65,7 @@ type diffWarning struct{ Code, Detail string }
 
 // Codes that have a text of their own.
 var (
-	approvalKinds = []string{directory.KindImport, directory.KindObserve, directory.KindAccount, directory.KindStandIn, directory.KindStandInConfirm,
+	approvalKinds = []string{directory.KindImport, directory.KindObserve, directory.KindContain, directory.KindUncontain, directory.KindAccount, directory.KindStandIn, directory.KindStandInConfirm,
 		directory.KindFactor, directory.KindRecovery, directory.KindClientKey}
 	diffWarnings = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
 )
@@ -166,6 +167,9 @@ func (s *Site) fillDiff(q *query, page *approvalPage) error {
 		return err
 	}
 	if page.Factor = summary.Factor; page.Factor != nil {
+		return nil
+	}
+	if page.Contains = s.viewContains(summary.Containment); page.Contains != nil {
 		return nil
 	}
 	page.Account = summary.Account

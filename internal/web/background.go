@@ -21,6 +21,7 @@ type careful interface {
 
 // Exposures computes what a change would let be lost; *exposure.Exposures does.
 type Exposures interface {
+	exposed
 	Added(ctx context.Context, c ecluse.ControllerID, changes ...directory.AccountChange) (exposure.Added, error)
 }
 

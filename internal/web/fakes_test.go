@@ -34,7 +34,9 @@ type fakeRooms struct {
 	unanswered
 	fakeFactors
 	fakeAccounts
+	fakeExposure
 	fakePrograms
+	fakeWarden
 
 	caller    signin.Caller
 	signErr   error // what FromRequest answers
@@ -370,7 +372,7 @@ func newSite(t testing.TB, f *fakeRooms, change ...func(*Config)) *Site {
 		t.Fatal(err)
 	}
 	config.Location = parts.config.Location
-	rooms := Rooms{Sessions: f, Gate: f, Directory: f, Registers: f, Exposures: f, Names: f, Post: f, Log: slog.New(slog.DiscardHandler)}
+	rooms := Rooms{Sessions: f, Gate: f, Directory: f, Registers: f, Exposures: exposures{f}, Scopes: &f.fakeWarden, Names: f, Post: f, Log: slog.New(slog.DiscardHandler)}
 	s := assemble(config, rooms, func() time.Time { return testNow }, parts.assets, parts.templates)
 	if f.values != nil {
 		revealing(s, f)

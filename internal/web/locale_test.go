@@ -77,7 +77,7 @@ func TestEveryTextIsUsed(t *testing.T) {
 			m[1] = "front.case." + m[1]
 		}
 		p := regexp.QuoteMeta(m[1])
-		p = strings.NewReplacer("%s", "[a-z_.]+", "%d", "[0-9]+").Replace(p)
+		p = strings.NewReplacer("%s", "[a-z0-9_.]+", "%d", "[0-9]+").Replace(p)
 		if strings.HasSuffix(m[1], ".") {
 			p += "[a-z_]+" // "emergency.motive." + id
 		}

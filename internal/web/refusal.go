@@ -65,7 +65,7 @@ func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
 var reasonsWithText = []ecluse.Reason{
 	ecluse.ReasonAssuranceTooLow, ecluse.ReasonAgreementEnded, ecluse.ReasonPurposeNotCovered, ecluse.ReasonFieldNotCovered,
 	ecluse.ReasonAccountSuspended, ecluse.ReasonAccountPending, ecluse.ReasonSessionExpired, ecluse.ReasonReviewPending,
-	ecluse.ReasonBudgetSearch, ecluse.ReasonBudgetTotal, ecluse.ReasonBudgetNew, ecluse.ReasonBudgetOutside,
+	ecluse.ReasonBudgetSearch, ecluse.ReasonBudgetEntries, ecluse.ReasonBudgetTotal, ecluse.ReasonBudgetNew, ecluse.ReasonBudgetOutside,
 	ecluse.ReasonBudgetUnexplained, ecluse.ReasonBudgetOrganisation, ecluse.ReasonBudgetBreaker, ecluse.ReasonBudgetLinks,
 	ecluse.ReasonEmergencyLimit, ecluse.ReasonSearchAmbiguous, ecluse.ReasonSearchTooBroad, ecluse.ReasonHandleExpired,
 	ecluse.ReasonDualControl, ecluse.ReasonDualDevice, ecluse.ReasonDualLineage, ecluse.ReasonDualContained, ecluse.ReasonDualOwn,

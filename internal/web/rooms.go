@@ -21,6 +21,7 @@ type Rooms struct {
 	Gate      Gate
 	Directory Directory
 	Registers Registers
+	Scopes    Scopes
 	Exposures Exposures
 	Names     Names
 	Post      Post
@@ -56,6 +57,7 @@ type Directory interface {
 	approver
 	raiser
 	recoverer
+	warden
 	delegator
 	keeper
 }

@@ -5,6 +5,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/directory"
+	"ecluse/internal/exposure"
 )
 
 // Access says who may call a route. The zero value refuses everybody.
@@ -37,6 +38,7 @@ var (
 	agents     = Access{Roles: []ecluse.Role{ecluse.RoleAgent}}
 	raisers    = Access{Roles: []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}}
 	reviewers  = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleSecurityOfficer}}
+	overseers  = Access{Roles: exposure.Roles}
 	recoverers = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer}}
 	keepers    = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer, ecluse.RoleAdmin, ecluse.RoleSecurityOfficer}}
 	approvers  = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer, ecluse.RoleSecurityOfficer}}
@@ -47,6 +49,14 @@ var (
 	managers      = Access{Roles: []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer, ecluse.RoleAdmin}}
 	staff         = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer, ecluse.RoleAdmin}}
 	organisations = Access{Roles: []ecluse.Role{ecluse.RoleAgent, ecluse.RoleAccountManager}}
+)
+
+// The security desk: who stops accounts, who asks whose data left, who sees containments and lineages.
+var (
+	containers = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer, ecluse.RoleSecurityOfficer}}
+	scopers    = Access{Roles: []ecluse.Role{ecluse.RoleSecurityOfficer, ecluse.RoleDPO}}
+	wardens    = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer, ecluse.RoleSecurityOfficer, ecluse.RoleDPO}}
+	relatives  = Access{Roles: []ecluse.Role{ecluse.RoleAccessOfficer, ecluse.RoleSecurityOfficer, ecluse.RoleDPO, ecluse.RoleAccountManager}}
 )
 
 // table is the whole site on one page: what everybody and the agents have, what those have who answer for
@@ -131,6 +141,23 @@ func (s *Site) officeTable() []Route {
 		{"GET", "/me/programs/{id}", agents, s.agree, nil},
 		{"POST", "/me/programs/{id}", agents, s.delegate, toProgram},
 		{"POST", "/me/programs/{id}/end", agents, s.endDelegation, toPrograms},
+
+		{"GET", "/security", wardens, s.security, nil},
+		{"POST", "/security/find", wardens, s.findAccount, toSecurity},
+		{"GET", "/security/accounts/{id}", relatives, s.lineage, nil},
+		{"GET", "/security/accounts/{id}/scope", scopers, s.scopeForm, nil},
+		{"POST", "/security/accounts/{id}/scope", scopers, s.readScope, toScope},
+		{"GET", "/security/organisations/{organisation}/scope", scopers, s.scopeForm, nil},
+		{"POST", "/security/organisations/{organisation}/scope", scopers, s.readScope, toScope},
+		{"GET", "/security/accounts/{id}/contain", containers, s.containForm, nil},
+		{"POST", "/security/accounts/{id}/contain/preview", containers, s.previewContainment, toContain},
+		{"POST", "/security/accounts/{id}/contain/ask", containers, s.askContainment, toContain},
+		{"POST", "/security/accounts/{id}/contain", containers, s.contain, toContain},
+		{"GET", "/containments/{id}", wardens, s.containment, nil},
+		{"GET", "/containments/{id}/undo", containers, s.askUncontain, nil},
+		{"POST", "/containments/{id}/undo", containers, s.uncontain, toContainment},
+
+		{"GET", "/exposure", overseers, s.exposure, nil},
 	}
 }
 
@@ -168,7 +195,15 @@ func toEmergency(q *query) string {
 func toLink(q *query) string {
 	return personPath(q.PathValue("register"), q.PathValue("handle"), "link", q.field("purpose"))
 }
-func toRaises(*query) string     { return "/raises" }
+func toRaises(*query) string   { return "/raises" }
+func toSecurity(*query) string { return "/security" }
+func toScope(q *query) string  { return q.URL.Path }
+func toContain(q *query) string {
+	return localPath("security", "accounts", q.PathValue("id"), "contain")
+}
+func toContainment(q *query) string {
+	return localPath("containments", q.PathValue("id"), "undo")
+}
 func toReview(q *query) string   { return localPath("reviews", q.PathValue("id")) }
 func toApproval(q *query) string { return localPath("approvals", q.PathValue("id")) }
 func toMe(*query) string         { return "/me" }

@@ -67,7 +67,9 @@ func samples() map[string][]any {
 	all["told"] = sampleTold(word, at)
 	sampleFactors(all, in, faults, at)
 	all["approvals"], all["approval"] = sampleApprovals(at)
+	sampleSecurity(all, in, faults, at)
 	sampleAccounts(all, in, group, faults, at)
+	sampleExposure(all, word, group, at)
 	samplePrograms(all, in, faults, at)
 	for _, code := range problemCodes {
 		all["problem"] = append(all["problem"], problemPage{Code: code, Phone: "x", Text: "x", Reasons: reasonsWithText})

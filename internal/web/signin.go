@@ -49,6 +49,11 @@ func (s *Site) Choose(w http.ResponseWriter, r *http.Request, c signin.Choice) {
 // Problem implements signin.Pages: why signing in did not work, and what to do.
 func (s *Site) Problem(w http.ResponseWriter, r *http.Request, p signin.Problem) {
 	s.page(w, r, p.Lang, func(q *query) answer {
+		if p.Code == signin.CodeAccountSuspended && p.Account != 0 {
+			if told, err := s.rooms.Directory.Concerns(q.Context(), p.Account); err == nil {
+				return answer{status: problemStatus(p.Code), page: "contained", data: s.newContainedPage(told), failed: true, back: "/sign-in"}
+			}
+		}
 		page := signInErrorPage{Code: p.Code, Provider: p.Provider, Again: p.Again}
 		if p.Code == signin.CodeInternal && p.Err != nil {
 			page.Reference = s.internal(q, slog.String("error", p.Err.Error())).data.(problemPage).Reference

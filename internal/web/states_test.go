@@ -293,6 +293,8 @@ func states() map[string]state {
 	maps.Copy(all, factorStates())
 	maps.Copy(all, accountStates())
 	maps.Copy(all, statesOfPrograms())
+	maps.Copy(all, statesOfSecurity())
+	maps.Copy(all, statesOfExposure())
 	return all
 }
 

@@ -113,6 +113,7 @@ CREATE TABLE identities (                  -- every identity that an account was
     mac        BYTEA  NOT NULL,
     PRIMARY KEY (idp, sub)
 );
+CREATE INDEX identities_account ON identities (account_id);
 
 CREATE TABLE grants (
     account_id   BIGINT NOT NULL REFERENCES accounts (id),
