@@ -169,7 +169,7 @@ func TestOnlyAnUnrelatedColleagueRaisesOnceADay(t *testing.T) {
 		if l := newLimit(t, w, "anne"); l*2 != raised {
 			t.Errorf("the raise of a contained account goes on: %d, then %d", raised, l)
 		}
-		if err := raise(w, "bob", "carl"); !errors.Is(err, directory.ErrNotFound) {
+		if err := raise(w, "bob", "carl"); !errors.Is(err, directory.ErrInactive) {
 			t.Errorf("a suspended account raises: %v", err)
 		}
 		if err := raise(w, "carl", "bob"); !errors.Is(err, directory.ErrNotFound) {

@@ -83,7 +83,7 @@ func TestAChangeBetweenFactsAndEntryIsDecidedAgain(t *testing.T) {
 						}
 					})
 					from := height(t, w)
-					if reasons := pass(t, w, c, mine[turn.who]); happened && !slices.Equal(reasons, []ecluse.Reason{turn.want}) {
+					if reasons := pass(t, w, c, mine[turn.who]); happened && !slices.Contains(reasons, turn.want) {
 						t.Errorf("the reasons are %v", reasons)
 					}
 					if !happened && (turn.who != "dora" || door != "caseload") { // she follows nobody
