@@ -90,15 +90,15 @@ func (c containCommand) explain(err error) error {
 // words tells what was done, or would be.
 func (c containCommand) words(w io.Writer, n *node.Node, a directory.ContainmentDocument) error {
 	var b strings.Builder
-	verb := "Contained"
+	verb, ended := "Contained", "Ended"
 	if a.DryRun {
-		verb = "It would contain"
+		verb, ended = "It would contain", "It would end"
 	}
 	fmt.Fprintf(&b, "%s %d account(s), which have seen %d person(s):\n", verb, len(a.Accounts), a.PersonsSeen)
 	for _, email := range a.Accounts {
 		fmt.Fprintf(&b, "  %s\n", email)
 	}
-	fmt.Fprintf(&b, "Ended: %d session(s), %d link(s) that they made, %d right(s) that they gave to others, %d key(s) of programs.\n", a.Sessions, a.Links, a.Grants, a.Keys)
+	fmt.Fprintf(&b, "%s %d session(s), %d link(s) that they made, %d right(s) that they gave to others, %d key(s) of programs.\n", ended, a.Sessions, a.Links, a.Grants, a.Keys)
 	for _, email := range a.Dead {
 		fmt.Fprintf(&b, "Dead already, for its row was written around the program: %s. ecluse verify --deep says more.\n", email)
 	}
