@@ -2,6 +2,7 @@
 # make pictures the pictures of the documents
 # make e2e      the journeys in Chromium, with axe-core from npm
 # make kill     the kill test at length: 100 times on SQLite, 20 on PostgreSQL, about three minutes
+# make thieves  random thieves at length: 2,000 on SQLite, 300 on PostgreSQL, about a quarter of an hour
 # make lint     gofmt, vet, staticcheck, dead code, tidy modules, exact versions
 # make bench    Go benchmarks
 # make fuzz     each fuzz target for FUZZTIME
@@ -9,6 +10,7 @@
 
 FUZZTIME ?= 20s
 KILLS    ?= 100,20
+THIEVES  ?= 2000,300
 COUNT    ?= bin/count
 SHELL    := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,7 +19,7 @@ SHELL    := bash
 # ECLUSE_REQUIRE_ALL=1 (set in CI) turns every skip into a failure.
 FORBID := $(if $(ECLUSE_REQUIRE_ALL),--forbid-skips)
 
-.PHONY: all build test test-all e2e pictures kill lint lint-go lint-modules bench fuzz check-external clean
+.PHONY: all build test test-all e2e pictures kill thieves lint lint-go lint-modules bench fuzz check-external clean
 
 all: lint test
 
@@ -36,6 +38,9 @@ e2e: bin/count e2e/node_modules/axe-core/axe.min.js
 kill: bin/count
 	ECLUSE_KILLS=$(KILLS) go test -count=1 -run 'Kill' -timeout 15m -json ./cmd/ecluse | bin/count $(FORBID)
 
+thieves: bin/count
+	ECLUSE_ADVERSARY=$(THIEVES) go test -count=1 -run 'StolenAccount' -timeout 60m -json ./internal/exposure | bin/count $(FORBID)
+
 # The pictures of the documents, from the real pages.
 pictures:
 	ECLUSE_PICTURES=$(CURDIR)/bin/pictures $(MAKE) e2e
@@ -46,6 +51,7 @@ test-all: bin/count e2e/node_modules/axe-core/axe.min.js
 	{ go test -race -json ./... || true; \
 	  cd tools && { go test -race -json ./... || true; }; cd ..; \
 	  ECLUSE_KILLS=$(KILLS) go test -count=1 -run 'Kill' -timeout 15m -json ./cmd/ecluse || true; \
+	  ECLUSE_ADVERSARY=$(THIEVES) go test -count=1 -run 'StolenAccount' -timeout 60m -json ./internal/exposure || true; \
 	  go test -count=1 -tags e2e -json ./e2e || true; } | bin/count $(FORBID)
 
 e2e/node_modules/axe-core/axe.min.js: e2e/package-lock.json

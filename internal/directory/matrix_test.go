@@ -103,7 +103,7 @@ func may(w *nodetest.World, kind, asker, decider string) bool {
 	case directory.KindAccount:
 		// All are for organisation A: its own officer, named, decides none.
 	case directory.KindStandIn:
-		role = a.Organisation == d.Organisation && slices.Contains([]string{"anne", "bob", "manager", "second"}, decider)
+		role = a.Organisation == d.Organisation && slices.Contains([]string{"anne", "bob", "carl", "manager", "second"}, decider)
 		return role && asker != decider
 	}
 	one, other := chain(w, a), chain(w, d)

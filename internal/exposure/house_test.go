@@ -81,6 +81,7 @@ const (
 	perStreet      = 26 // persons of the first register
 	perStreetToo   = 12 // of the second
 	outsider       = "mallory"
+	puppets        = 10 // people whom the provider knows and thieves ask accounts for
 )
 
 // build makes a house of n streets. filler persons that nobody may see make the breaker wide.
@@ -281,8 +282,19 @@ func (h *house) founding() directory.Change {
 			}
 		}
 	}
-	h.people[nodetest.Email(outsider)] = demoidp.Person{Login: nodetest.Email(outsider), GivenName: outsider, UsualName: "Test", Role: "agent", Preset: "test"}
+	h.knowPeopleWithoutAccount()
 	return c
+}
+
+// knowPeopleWithoutAccount has the provider vouch for an outsider and for everybody for whom thieves ask.
+func (h *house) knowPeopleWithoutAccount() {
+	names := []string{outsider}
+	for i := range puppets {
+		names = append(names, fmt.Sprintf("puppet%02d", i))
+	}
+	for _, name := range names {
+		h.people[nodetest.Email(name)] = demoidp.Person{Login: nodetest.Email(name), GivenName: name, UsualName: "Test", Role: "agent", Preset: "test"}
+	}
 }
 
 func (h *house) agreement(s *street, r int, code string) directory.AgreementChange {

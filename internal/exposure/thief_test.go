@@ -410,47 +410,64 @@ func (t *thief) tamper(i int) {
 	}
 }
 
-// askForAccounts asks for accounts, approves whatever it was answered, and guesses invitations.
+// askForAccounts asks for accounts, replacements, programs and their keys, decides on whatever it is shown
+// or guesses, and tries invitations.
 func (t *thief) askForAccounts(int) {
-	name := fmt.Sprintf("puppet%02d", t.rng.IntN(20))
-	request := map[string]any{
-		"email": nodetest.Email(name), "given_name": name, "usual_name": "Test", "organisation": t.code, "site": t.sites[0], "role": "agent", "reason": "She begins on Monday.",
+	name := fmt.Sprintf("puppet%02d", t.rng.IntN(puppets))
+	somebody := url.Values{
+		"email": {nodetest.Email(name)}, "given_name": {name}, "usual_name": {"Test"}, "organisation": {t.code}, "site": {t.sites[0]}, "name": {name},
+		"role": {pick(t.rng, []string{"agent", "account_manager", "agent account_manager", "access_officer"})}, "reason": {"arrival"}, "sure": {"yes"},
+	}.Encode()
+	for _, path := range []string{"/colleagues", "/replacements", "/programs"} {
+		t.do("POST", path, form, somebody)
 	}
-	status, body := t.post("/api/v1/accounts/requests", request)
-	id := text(body, "id")
-	if status == http.StatusAccepted && id == "" {
-		t.err("a request was answered %s", body)
+	t.post("/api/v1/accounts/requests", map[string]any{
+		"email": nodetest.Email(name), "given_name": name, "usual_name": "Test", "organisation": t.code, "site": t.sites[0], "role": "agent", "reason": "arrival",
+	})
+	for _, path := range []string{"/colleagues", "/replacements", "/approvals", "/programs"} {
+		_, page := t.do("GET", path, "", "")
+		for _, link := range linkOnPage.FindAllStringSubmatch(page, 6) {
+			t.do("POST", "/approvals/"+link[2]+"/confirm", form, "decision=approve")
+			t.do("POST", "/approvals/"+link[2]+"/decision", form, "decision=approve")
+			t.do("POST", "/"+link[1]+"/"+link[2]+"/"+pick(t.rng, []string{"invite", "relink", "change", "key", "take-up"}), form, somebody)
+		}
 	}
-	for _, id := range []string{id, strconv.Itoa(t.rng.IntN(400))} {
-		t.post("/api/v1/accounts/requests/"+url.PathEscape(id)+"/approve", map[string]any{})
-		t.do("POST", "/approvals/"+url.PathEscape(id)+"/decision", form, "decision=approve")
-	}
-	t.do("POST", "/invitation/"+url.PathEscape(fmt.Sprint(t.rng.Uint64())), form, "provider=test")
+	t.do("POST", "/invitation/"+fmt.Sprintf("%032x", t.rng.Uint64()), form, "provider=test")
 }
+
+var linkOnPage = regexp.MustCompile(`/(approvals|colleagues|programs)/([A-Za-z0-9_-]{12,})`)
 
 const form = "application/x-www-form-urlencoded"
 
 // impersonate signs in as somebody who has no account, and as one that was asked for.
 func (t *thief) impersonate(int) {
-	for _, name := range []string{outsider, fmt.Sprintf("puppet%02d", t.rng.IntN(20))} {
+	for _, name := range []string{outsider, fmt.Sprintf("puppet%02d", t.rng.IntN(puppets))} {
 		if got := signIn(t.house.browser(), nodetest.Email(name)); got != "" {
 			t.err("%s has an account now: %s", name, got)
 		}
 	}
 }
 
-// visitOffices asks for what is not the thief's: exposure, scope, alerts, containment, reviews, raises.
+// visitOffices asks for what is not the thief's: exposure, scope, lineage, containment, reviews, recovery,
+// and raises of its own limit.
 func (t *thief) visitOffices(int) {
 	own := t.account()
 	t.do("GET", pick(t.rng, []string{
-		"/api/v1/exposure", "/api/v1/scope?account=" + own, "/api/v1/alerts", "/api/v1/accounts/1/lineage", "/exposure", "/reviews", "/approvals", "/raises", "/me", "/api/v1/me",
-		"/tlog/checkpoint", "/tlog/tile/0/000", "/metrics", "/desk",
+		"/api/v1/exposure", "/api/v1/scope?account=" + own, "/api/v1/alerts", "/api/v1/accounts/1/lineage", "/exposure", "/security", "/reviews", "/approvals",
+		"/raises", "/orphans", "/recovery", "/me", "/me/programs", "/api/v1/me", "/tlog/checkpoint", "/tlog/tile/0/000", "/metrics", "/desk",
 	}), "", "")
 	t.post("/api/v1/containments", map[string]any{"account": nodetest.Email("mate" + t.code[1:]), "reason": "none"})
 	register := t.house.register(t.rng.IntN(2)).Code
-	t.do("POST", "/raises", form, url.Values{"register": {register}, "account": {own}, "colleague": {own}, "reason": {"busy_day"}, "sure": {"yes"}}.Encode())
-	t.post("/oauth/token", map[string]any{"grant_type": "client_credentials", "client_id": own, "client_secret": "guess"})
+	raise := url.Values{"register": {register}, "email": {own}, "reason": {"busy_day"}}.Encode()
+	_, page := t.do("POST", "/raises/confirm", form, raise)
+	for _, colleague := range colleagueOnPage.FindAllStringSubmatch(page, 2) {
+		t.do("POST", "/raises", form, url.Values{"register": {register}, "colleague": {colleague[1]}, "reason": {"busy_day"}}.Encode())
+	}
+	t.do("POST", "/recovery", form, url.Values{"email": {own}, "account": {own}, "factor": {"none"}}.Encode())
+	t.do("POST", "/oauth/token", form, url.Values{"grant_type": {"client_credentials"}, "client_id": {own}, "client_secret": {"guess"}, "act_as": {own}}.Encode())
 }
+
+var colleagueOnPage = regexp.MustCompile(`name="colleague" value="([A-Za-z0-9_-]+)"`)
 
 // usePages takes the other door: the pages.
 func (t *thief) usePages(i int) {

@@ -80,6 +80,10 @@ func (f *fakeAccounts) Background(context.Context, directory.Actor, ecluse.Appro
 	return f.behind, nil
 }
 
+func (f *fakeAccounts) Progress(context.Context, directory.Actor, ecluse.ApprovalID) (made, total int, err error) {
+	return 4000, 12408, nil
+}
+
 func (f *fakeAccounts) TakeUp(_ context.Context, _ directory.Actor, id ecluse.ApprovalID) error {
 	f.did = append(f.did, fmt.Sprint("take up ", id))
 	return f.accountErr

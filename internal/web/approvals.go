@@ -45,6 +45,7 @@ type approvalPage struct {
 	Account  *directory.AccountSummary // of requests for one account, beside the diff
 	Contains *containView              // of the kinds containment.make and containment.undo
 	Behind   *backgroundView           // of those that open accounts
+	Progress *progressView             // of a batch whose rest follows its approval
 	Sections []diffSection
 	Warnings []diffWarning
 	Total    int
@@ -173,6 +174,9 @@ func (s *Site) fillDiff(q *query, page *approvalPage) error {
 		return nil
 	}
 	page.Account = summary.Account
+	if page.Progress, err = s.progress(q, page.Item.Approval); err != nil {
+		return err
+	}
 	if page.Behind, err = s.background(q, page.Item.Approval); err != nil {
 		return err
 	}

@@ -17,6 +17,22 @@ import (
 type careful interface {
 	Background(ctx context.Context, by directory.Actor, id ecluse.ApprovalID) (directory.Background, error)
 	TakeUp(ctx context.Context, by directory.Actor, id ecluse.ApprovalID) error
+	Progress(ctx context.Context, by directory.Actor, id ecluse.ApprovalID) (made, total int, err error)
+}
+
+// progressView is how much of an approved batch is made; Left is what remains.
+type progressView struct{ Made, Total, Left int }
+
+// progress tells how far an approved import is; nil for whatever took effect with its approval.
+func (s *Site) progress(q *query, a directory.Approval) (*progressView, error) {
+	if a.Kind != directory.KindImport || a.State != "approved" {
+		return nil, nil
+	}
+	made, total, err := s.rooms.Directory.Progress(q.Context(), q.actor(), a.ID)
+	if err != nil || total == 0 {
+		return nil, err
+	}
+	return &progressView{made, total, total - made}, nil
 }
 
 // Exposures computes what a change would let be lost; *exposure.Exposures does.

@@ -246,7 +246,7 @@ func sampleAccounts(all map[string][]any, in input, group options, faults []faul
 	}
 	other := backgroundView{Background: directory.Background{Requester: directory.Account{ID: 1}, Network: "x", Asked24h: 1, Waiting: 2, Concerns: directory.Organisation{ID: 1}, Headcount: 1, Accounts: 2, Asks: 2}}
 	command := approvalView{Approval: directory.Approval{Kind: directory.KindImport, RequestedAt: at, Expires: at, State: "pending"}, Command: "x", Href: "/"}
-	all["approval"] = append(all["approval"], approvalPage{Item: command, Behind: &behind, TakeUp: "/"}, approvalPage{Item: command, Behind: &other}, approvalPage{Item: command, Behind: &backgroundView{}})
+	all["approval"] = append(all["approval"], approvalPage{Item: command, Behind: &behind, TakeUp: "/"}, approvalPage{Item: command, Behind: &other, Progress: &progressView{1, 3, 2}}, approvalPage{Item: command, Progress: &progressView{3, 3, 0}}, approvalPage{Item: command, Behind: &backgroundView{}})
 	page := colleaguesPage{Organisation: "x", Email: in, Faults: faults}
 	for _, state := range memberStates {
 		m := directory.Member{Account: directory.Account{GivenName: "x", UsualName: "x", Ends: at, StandInEnds: at, ActiveAt: at}, Now: state, Site: "x", Roles: ecluse.Roles, LastMonth: at}
