@@ -204,6 +204,7 @@ type kinAnswer struct {
 	Depth        int       `json:"depth"`
 	RequestedBy  string    `json:"requested_by,omitzero"`
 	ApprovedBy   string    `json:"approved_by,omitzero"`
+	ReboundBy    string    `json:"rebound_by,omitzero"` // who had it bound to another identity, or opened again
 	Dead         bool      `json:"dead,omitzero"`
 }
 
@@ -261,7 +262,7 @@ func (a *API) kin(l directory.Lineage, k directory.Kin) kinAnswer {
 	return kinAnswer{
 		Account: a.rooms.Names.Name("account", int64(k.ID)), Email: k.Email, Name: k.Name(), Organisation: l.Places[k.Account.Organisation].Code, Kind: k.Kind,
 		State: k.StateAt(a.rooms.Now()), Created: k.Created.UTC().Truncate(time.Second), Depth: k.Depth, Dead: k.Dead,
-		RequestedBy: a.named(k.RequestedBy), ApprovedBy: a.named(k.ApprovedBy),
+		RequestedBy: a.named(k.RequestedBy), ApprovedBy: a.named(k.ApprovedBy), ReboundBy: a.named(k.Rebound),
 	}
 }
 

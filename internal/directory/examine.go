@@ -43,8 +43,7 @@ func (s Standing) looksAt(c ecluse.ControllerID) bool {
 	return s.Controller.ID == 0 || s.Controller.ID == c
 }
 
-// Examined are an account, first, and with tree everybody whom it asked for or approved, and so on, for
-// who may examine them. Rows written around the program are among them: what they read before counts.
+// Examined are an account, first, and with tree its family (Lineage), for who may examine them. Rows written around the program are among them: what they read before counts.
 // Errors: ErrNotFound, ErrInactive, ErrWeak, ErrTooMany.
 func (d *Directory) Examined(ctx context.Context, by Actor, id ecluse.AccountID, tree bool) ([]Kin, error) {
 	s, err := d.examiner(ctx, by)
@@ -61,7 +60,7 @@ func (d *Directory) Examined(ctx context.Context, by Actor, id ecluse.AccountID,
 	if !tree {
 		return []Kin{{Account: a, Dead: d.checkAccount(a) != nil}}, nil
 	}
-	all, truncated, err := d.progeny(ctx, d.rows, id, time.Time{}, maxExamined)
+	all, truncated, err := d.family(ctx, d.rows, id, time.Time{}, maxExamined)
 	if truncated {
 		err = ErrTooMany
 	}

@@ -20,6 +20,9 @@ type Kin struct {
 	Account
 	// Depth is how many requests or approvals lie between the two; 0 is the account asked about.
 	Depth int
+	// Rebound, unless 0, is who asked or approved that the account was bound to another identity, or opened
+	// again: it was there before, and is in the lineage for that.
+	Rebound ecluse.AccountID
 	// Dead: the row was written around the program. It gives nobody anything, and hides nobody.
 	Dead bool
 }
@@ -33,8 +36,9 @@ type Given struct {
 }
 
 // Lineage says who made whom: an account, everybody who asked for it or approved it, for them, and so on,
-// and everybody whom it asked for or approved, they in turn, and so on. The same reading serves the four
-// eyes, containment and the page, so that they never differ on who belongs together.
+// and its family below: everybody whom it asked for or approved, had bound to another identity or opened
+// again, they in turn, and so on. The same readings serve the four eyes, scope, containment and the page, so
+// that they never differ on who belongs together.
 type Lineage struct {
 	Kin
 	Ancestors   []Kin // nearest first
@@ -58,6 +62,8 @@ type LineageRows interface {
 	// Given is what accounts gave since an instant, at most limit of each kind and some hundred accounts; a
 	// grant that one of them asked for and another approved may be there twice.
 	Given(ctx context.Context, by []ecluse.AccountID, since time.Time, limit int) (Given, error)
+	// ApprovedFor are the requests that accounts made or decided and that took effect since an instant.
+	ApprovedFor(ctx context.Context, by []ecluse.AccountID, since time.Time) ([]Approval, error)
 }
 
 // Lineage is the lineage of an account, for the officers of its body and the account managers of its
@@ -135,7 +141,7 @@ func (d *Directory) kinship(ctx context.Context, from LineageRows, id ecluse.Acc
 		return l, err
 	}
 	l.Kin, l.Ancestors, l.Truncated = above[0], above[1:], truncated
-	below, truncated, err := d.progeny(ctx, from, id, time.Time{}, maxKin)
+	below, truncated, err := d.family(ctx, from, id, time.Time{}, maxKin)
 	if err != nil {
 		return l, err
 	}
@@ -166,6 +172,67 @@ func (d *Directory) progeny(ctx context.Context, from LineageRows, id ecluse.Acc
 		}
 	}
 	return d.ranked(rows, id, limit, func(a Account) []ecluse.AccountID { return made[a.ID] })
+}
+
+// family is an account (first), its progeny since an instant, those who were bound to another identity or
+// opened again since at the request or by the approval of one of them, the progeny of these, and so on. Nearest
+// first.
+func (d *Directory) family(ctx context.Context, from LineageRows, id ecluse.AccountID, since time.Time, limit int) (all []Kin, truncated bool, err error) {
+	found := map[ecluse.AccountID]bool{}
+	for roots := []Kin{{Account: Account{ID: id}}}; len(roots) > 0 && !truncated; {
+		var fresh []Kin
+		for _, root := range roots {
+			kin, over, err := d.progeny(ctx, from, root.ID, since, limit)
+			if err != nil {
+				return nil, false, err
+			}
+			truncated = truncated || over
+			kin[0].Rebound = root.Rebound
+			for _, k := range kin {
+				if !found[k.ID] {
+					found[k.ID] = true
+					k.Depth += root.Depth
+					fresh = append(fresh, k)
+				}
+			}
+		}
+		if all = append(all, fresh...); len(all) > limit {
+			all, truncated = all[:limit], true
+		}
+		if roots, err = d.rebound(ctx, from, fresh, since, found); err != nil {
+			return nil, false, err
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Kin) int { return cmp.Compare(a.Depth, b.Depth) })
+	return all, truncated, nil
+}
+
+// rebound are the accounts, not found yet, that others had bound to another identity or opened again.
+func (d *Directory) rebound(ctx context.Context, from LineageRows, by []Kin, since time.Time, found map[ecluse.AccountID]bool) (list []Kin, err error) {
+	depth := map[ecluse.AccountID]int{}
+	ids := make([]ecluse.AccountID, len(by))
+	for i, k := range by {
+		ids[i], depth[k.ID] = k.ID, k.Depth
+	}
+	approved, err := from.ApprovedFor(ctx, ids, since)
+	if err != nil {
+		return nil, fmt.Errorf("read what %d accounts asked for or decided: %w", len(by), err)
+	}
+	for _, a := range approved {
+		s, err := a.Diff()
+		if err != nil || d.checkApproval(a) != nil || s.Account == nil || s.Account.Account == 0 {
+			continue
+		}
+		id, maker := s.Account.Account, a.RequestedBy
+		if _, asked := depth[maker]; !asked {
+			maker = a.DecidedBy
+		}
+		known := found[id] || slices.ContainsFunc(list, func(k Kin) bool { return k.ID == id })
+		if (s.Account.Op == "relink" || s.Account.Op == "wake") && !known {
+			list = append(list, Kin{Account: Account{ID: id}, Depth: depth[maker] + 1, Rebound: maker})
+		}
+	}
+	return list, nil
 }
 
 // makers are who asked for an account and who approved it.

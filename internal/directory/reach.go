@@ -41,7 +41,6 @@ type reachFrom interface {
 	ClientKeys(ctx context.Context, a ecluse.AccountID) ([]ClientKey, error)
 	Observations(ctx context.Context) ([]Observation, error)
 	Containments(ctx context.Context, c ecluse.ControllerID, inForce bool) ([]Contained, error)
-	ApprovedFor(ctx context.Context, by []ecluse.AccountID, since time.Time) ([]Approval, error)
 }
 
 // reach finds what a containment stops at an instant. What another containment in force stopped already
@@ -135,68 +134,28 @@ func (d *Directory) takenBefore(ctx context.Context, from reachFrom, body ecluse
 	return t, nil
 }
 
-// reachAccounts finds whom a containment stops: with Tree everybody below who was made since, and whoever
-// was bound to another identity, or opened again, at the request or by the decision of one of them.
+// reachAccounts finds whom a containment stops: the account, and with Tree its family since.
 func (d *Directory) reachAccounts(ctx context.Context, from reachFrom, c Containment, before taken, r *reach) error {
-	found := map[ecluse.AccountID]bool{}
-	for queue := []ecluse.AccountID{c.Account}; len(queue) > 0; {
-		var more []ecluse.AccountID
-		for _, id := range queue {
-			kin, err := d.below(ctx, from, c, id)
-			if err != nil {
-				return err
-			}
-			for _, k := range kin {
-				if !found[k.ID] {
-					found[k.ID] = true
-					more = append(more, k.ID)
-					r.addAccount(k, before)
-				}
-			}
-		}
-		if len(found) > maxContained {
-			return ErrTooMany
-		}
-		if !c.Tree || len(more) == 0 {
-			break
-		}
-		var err error
-		if queue, err = d.rebound(ctx, from, more, c.Since, found); err != nil {
-			return err
-		}
+	kin, err := d.named(ctx, from, c)
+	if err != nil {
+		return err
+	}
+	for _, k := range kin {
+		r.addAccount(k, before)
 	}
 	return nil
 }
 
-// below is an account and, with Tree, its progeny since.
-func (d *Directory) below(ctx context.Context, from reachFrom, c Containment, id ecluse.AccountID) ([]Kin, error) {
+func (d *Directory) named(ctx context.Context, from reachFrom, c Containment) ([]Kin, error) {
 	if !c.Tree {
-		a, err := from.Account(ctx, id)
+		a, err := from.Account(ctx, c.Account)
 		return []Kin{{Account: a, Dead: err == nil && d.checkAccount(a) != nil}}, err
 	}
-	kin, truncated, err := d.progeny(ctx, from, id, c.Since, maxContained)
+	kin, truncated, err := d.family(ctx, from, c.Account, c.Since, maxContained)
 	if truncated {
 		err = ErrTooMany
 	}
 	return kin, err
-}
-
-// rebound are the accounts that others, of the tree, had bound to another identity or opened again.
-func (d *Directory) rebound(ctx context.Context, from reachFrom, by []ecluse.AccountID, since time.Time, found map[ecluse.AccountID]bool) (ids []ecluse.AccountID, err error) {
-	approved, err := from.ApprovedFor(ctx, by, since)
-	if err != nil {
-		return nil, fmt.Errorf("read what %d accounts asked for or decided: %w", len(by), err)
-	}
-	for _, a := range approved {
-		s, err := a.Diff()
-		if err != nil || d.checkApproval(a) != nil || s.Account == nil || s.Account.Account == 0 {
-			continue
-		}
-		if id := s.Account.Account; (s.Account.Op == "relink" || s.Account.Op == "wake") && !found[id] && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	return ids, nil
 }
 
 // addAccount: what is suspended by nobody's containment, or has ended, stays as it is.

@@ -202,7 +202,7 @@ func TestAnUntouchedBackupIsTheSameOnceRestored(t *testing.T) {
 		if strings.HasPrefix(again[i], `{"ecluse_backup"`) || strings.Contains(line, "test 1") {
 			continue
 		}
-		if cells := strings.Split(line, ","); len(cells) == 13 && strings.Contains(line, `"eidas2"`) {
+		if strings.Contains(line, `"eidas2"`) {
 			continue // a session
 		}
 		if diff := cmp.Diff(line, again[i]); diff != "" {
@@ -355,7 +355,7 @@ func TestABackupIsOneInstantThoughTheNodeGoesOn(t *testing.T) {
 		stop, done := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(done)
-			c := ledger.Candidate{Kind: ledger.KindRefuse, Register: w.Register.ID, Account: w.Accounts["anne"].ID, Decision: ledger.Deny, Revision: ledger.AnyRevision}
+			c := ledger.Candidate{Kind: ledger.KindRefuse, Register: w.Register.ID, Decision: ledger.Deny, Revision: ledger.AnyRevision}
 			for {
 				select {
 				case <-stop:

@@ -25,7 +25,7 @@ import (
 )
 
 func refusal(w *nodetest.World) ledger.Candidate {
-	return ledger.Candidate{Kind: ledger.KindRefuse, Register: w.Register.ID, Account: w.Accounts["anne"].ID, Decision: ledger.Deny, Revision: ledger.AnyRevision}
+	return ledger.Candidate{Kind: ledger.KindRefuse, Register: w.Register.ID, Decision: ledger.Deny, Revision: ledger.AnyRevision}
 }
 
 func TestADatabaseHeldByAnotherProgramIsBusyAndThenFine(t *testing.T) {

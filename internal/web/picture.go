@@ -99,7 +99,7 @@ func (p *treePicture) join(columns map[int][]directory.Kin, at map[int]map[eclus
 	for column := least + 1; column <= most; column++ {
 		for _, k := range columns[column] {
 			made := at[column][k.ID]
-			for _, maker := range []ecluse.AccountID{k.RequestedBy, k.ApprovedBy} {
+			for _, maker := range []ecluse.AccountID{k.RequestedBy, k.ApprovedBy, k.Rebound} {
 				for from := column - 1; from >= least; from-- {
 					n, drawn := at[from][maker]
 					if !drawn {

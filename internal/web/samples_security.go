@@ -19,7 +19,7 @@ func sampleSecurity(all map[string][]any, in input, faults []fault, at time.Time
 
 	var kin []kinView
 	for _, state := range []string{directory.Invited, directory.Active, directory.Suspended, directory.Ended, directory.Dormant} {
-		kin = append(kin, kinView{Kin: directory.Kin{Dead: true}, Href: "/", Now: state})
+		kin = append(kin, kinView{Kin: directory.Kin{Dead: true}, Href: "/", Now: state, Through: "x"})
 	}
 	tree := treePicture{Width: 10, Height: 10, Nodes: []treeNode{{Class: "self", Stopped: true, Dead: true, Name: "x"}}, Lines: []string{"M0 0"}, Above: 1, Below: 2, More: 3}
 	page := lineagePage{Name: "x", State: directory.Active, Dead: true, Tree: tree, Above: kin, Below: kin, Truncated: true, Contain: "/", Scope: "/"}

@@ -169,6 +169,7 @@ type kinView struct {
 	Now          string // state
 	RequestedBy  string // names, "" = nobody, or beyond what is listed
 	ApprovedBy   string
+	Through      string // who had it bound to another identity, or opened again; "" = nobody of the lineage
 }
 
 // givenView is what an account gave to another.
@@ -213,7 +214,7 @@ func (s *Site) viewKin(q *query, l directory.Lineage, kin []directory.Kin) (list
 	for _, k := range kin {
 		list = append(list, kinView{
 			Kin: k, Href: s.lineagePath(k.ID), Organisation: placeName(q, k.Account, l.Places), Now: k.StateAt(s.now()),
-			RequestedBy: names[k.RequestedBy], ApprovedBy: names[k.ApprovedBy],
+			RequestedBy: names[k.RequestedBy], ApprovedBy: names[k.ApprovedBy], Through: names[k.Rebound],
 		})
 	}
 	return list

@@ -109,6 +109,7 @@ func asWarden(f *fakeRooms) {
 	below := []directory.Kin{kin(31, 30, "Hugo", "Petit", directory.Active, 1), kin(32, 30, "Awa", "Diop", directory.Invited, 1), kin(33, 31, "Paul", "Dubois", directory.Suspended, 2)}
 	dead := kin(34, 30, "Écrit", "Ailleurs", directory.Active, 1)
 	dead.Dead = true
+	below[2].RequestedBy, below[2].Rebound = 28, 31
 	f.relatives = directory.Lineage{
 		Kin: self, Ancestors: []directory.Kin{kin(28, 0, "Farid", "Lemoine", directory.Active, 1), kin(29, 0, "Karim", "Haddad", directory.Active, 1)}, Descendants: append(below, dead),
 		Given: directory.Given{
