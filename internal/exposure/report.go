@@ -35,7 +35,6 @@ func (r Report) Observed() (n int) {
 // Day and Month pick the bound of an account.
 func Day(a Account) budget.Bound       { return a.Day }
 func Month(a Account) budget.Bound     { return a.Month }
-func Colluding(a Account) budget.Bound { return a.Colluding }
 
 // Max is the largest bound of a list of accounts, 0 for none.
 func Max(accounts []Account, of func(Account) budget.Bound) (largest int) {

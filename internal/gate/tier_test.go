@@ -64,7 +64,11 @@ func TestOnlyARunningLinkThatAnotherMadeExplains(t *testing.T) {
 		if out := link(anne, 122, directory.LinkStandIn, "bob"); out.Allowed {
 			t.Error("a link was made for a person of nobody")
 		}
-		w.Clock.Advance(61 * 24 * time.Hour)
+		w.Clock.Advance(31 * 24 * time.Hour)
+		for _, name := range []string{"anne", "carl", "dora"} { // or they would be dormant
+			w.SignIn(name)
+		}
+		w.Clock.Advance(30 * 24 * time.Hour)
 		insist(t, "a stand-in that ended", relationOf(t, w, anne, 82), "organisation")
 
 		c := w.Change()

@@ -48,7 +48,7 @@ var (
 const (
 	BatchSize     = 64              // entries of one transaction
 	QueueSize     = 1024            // submissions waiting
-	AccountPlaces = 8               // of them, by one account
+	AccountPlaces = 8               // of them, by one account in one register
 	QueueWait     = 2 * time.Second // before ErrBusy
 	commitTimeout = 5 * time.Second
 )
@@ -63,7 +63,7 @@ type Ledger struct {
 
 	queue   chan *submission
 	mu      sync.Mutex
-	waiting map[ecluse.AccountID]int
+	waiting map[Holder]int
 	stop    chan struct{}
 	done    chan struct{}
 	once    sync.Once
@@ -96,7 +96,7 @@ type Options struct {
 func New(store Store, k *keys.Keys, o Options) *Ledger {
 	l := &Ledger{
 		store: store, keys: k, now: o.Now, log: o.Log, watch: o.Watch, admitting: o.Admitting,
-		queue: make(chan *submission, QueueSize), waiting: map[ecluse.AccountID]int{},
+		queue: make(chan *submission, QueueSize), waiting: map[Holder]int{},
 		stop: make(chan struct{}), done: make(chan struct{}), sealer: NewSealer(k),
 	}
 	if l.log == nil {
@@ -189,12 +189,12 @@ func (l *Ledger) enter(s *submission) error {
 		return ErrStopped
 	default:
 	}
-	if l.waiting[s.account()] >= AccountPlaces && s.account() != 0 {
+	if p := s.place(); l.waiting[p] >= AccountPlaces && p.ID != 0 {
 		return ErrBusy
 	}
 	select {
 	case l.queue <- s:
-		l.waiting[s.account()]++
+		l.waiting[s.place()]++
 		return nil
 	default:
 		return ErrBusy
@@ -204,8 +204,8 @@ func (l *Ledger) enter(s *submission) error {
 func (l *Ledger) leave(s *submission) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting[s.account()]--; l.waiting[s.account()] <= 0 {
-		delete(l.waiting, s.account())
+	if l.waiting[s.place()]--; l.waiting[s.place()] <= 0 {
+		delete(l.waiting, s.place())
 	}
 }
 

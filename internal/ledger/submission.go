@@ -80,12 +80,14 @@ const (
 	withdrawn
 )
 
-// account takes a place of the queue: a program the same ones for whomever it acts.
-func (s *submission) account() ecluse.AccountID {
+// place is whose places of the queue it takes: a program the same ones for whomever it acts. What an account
+// does outside every register, ending a stolen session first, does not wait behind what is read with it.
+func (s *submission) place() Holder {
 	if len(s.candidates) == 0 {
-		return 0
+		return Holder{}
 	}
-	return cmp.Or(s.candidates[0].Detail.Client, s.candidates[0].Account)
+	c := &s.candidates[0]
+	return Holder{int64(cmp.Or(c.Detail.Client, c.Account)), c.Register}
 }
 
 func (s *submission) take() bool     { return s.state.CompareAndSwap(waiting, taken) }
