@@ -193,6 +193,9 @@ func (w *writer) organisations(ctx context.Context) error {
 // organisation: an empty Parent leaves a site where it is.
 func (w *writer) organisation(ctx context.Context, c OrganisationChange) error {
 	var before []cell
+	if w.have.deadPlaces[c.Code] {
+		return fmt.Errorf("organisation %s: %w", c.Code, ErrDead)
+	}
 	o, known := w.have.organisations[c.Code]
 	was := o.State
 	if known {
@@ -209,6 +212,7 @@ func (w *writer) organisation(ctx context.Context, c OrganisationChange) error {
 		}
 		o.Parent = parent.ID
 	}
+	o.MAC = w.directory.keys.MAC(organisationDomain, o.canonical())
 	w.have.organisations[c.Code], w.have.byID[o.ID] = o, o
 	return w.put(&w.summary.Organisations, o.Name, o.State == Ended && was != Ended, before, w.organisationCells(o), func(tx Tx) error {
 		return tx.PutOrganisation(ctx, o)

@@ -10,7 +10,7 @@ import (
 // approvalDomain authenticates requests: the MAC covers everything but the decision, so that who writes
 // the database without the keys can change neither what is asked, nor who asks and where, nor the diff
 // that the approver is shown.
-const approvalDomain = "directory/approvals"
+const approvalDomain = "directory/approvals/v1"
 
 func (a Approval) canonical() []byte {
 	return row(int64(a.ID), int64(a.Controller), a.Kind, int64(a.Organisation), int64(a.RequestedBy), a.Requester, a.RequestedAt, a.Expires,

@@ -139,7 +139,7 @@ func (f *follow) look(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read who made a batch: %w", err)
 		}
-		if a.State == Suspended {
+		if a.State == Suspended || f.checkAccount(a) != nil {
 			return errHalted
 		}
 	}
@@ -222,9 +222,9 @@ func (f *follow) stands(ctx context.Context, tx ledger.Tx, from int) error {
 // ResumeLinks goes on with approved batches that are not finished. One that cannot go on does not keep the
 // others from it.
 func (d *Directory) ResumeLinks(ctx context.Context) error {
-	controllers, err := d.rows.Controllers(ctx)
+	controllers, err := d.Controllers(ctx)
 	if err != nil {
-		return fmt.Errorf("read the controllers: %w", err)
+		return err
 	}
 	var all error
 	for _, c := range controllers {

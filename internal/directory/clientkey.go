@@ -41,7 +41,7 @@ const (
 	MaxClientKeys    = 4
 )
 
-const clientKeyDomain = "directory/client_keys"
+const clientKeyDomain = "directory/client_keys/v1"
 
 // ClientKey is what a program proves itself with. There is no way from it to the secret.
 type ClientKey struct {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	containmentDomain = "directory/containments"
+	containmentDomain = "directory/containments/v1"
 	reasonDomain      = "containment/reason" // seals the free text
 )
 

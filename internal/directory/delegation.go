@@ -18,7 +18,7 @@ const DelegationLife = 90 * 24 * time.Hour
 // ErrNotDelegated: the agent does not let the program act for her, or no more, or one of them may not act.
 var ErrNotDelegated = errors.New("the agent does not let this program act for her")
 
-const delegationDomain = "directory/delegations"
+const delegationDomain = "directory/delegations/v1"
 
 // Delegation is an agent's agreement that a program of her organisation acts for her: with what both of
 // them may, for the persons that she was entrusted with, charged to both.

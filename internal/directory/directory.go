@@ -45,6 +45,7 @@ type Controller struct {
 	Code string
 	Name string
 	DPO  string // how to reach the data protection officer
+	MAC  []byte
 }
 
 // Organisation is a partner, or one of its sites (Parent set).
@@ -60,6 +61,7 @@ type Organisation struct {
 	Phone      string // whom an agent calls
 	Headcount  int    // how many work there, 0 = unknown
 	State      string // active, ended
+	MAC        []byte
 }
 
 // Agreement is a convention: what an organisation may see of a register, where and until when.
@@ -270,9 +272,9 @@ func (d *Directory) read(ctx context.Context, id ecluse.AccountID) (Standing, er
 }
 
 func (d *Directory) controller(ctx context.Context, id ecluse.ControllerID) (Controller, error) {
-	all, err := d.rows.Controllers(ctx)
+	all, err := d.Controllers(ctx)
 	if err != nil {
-		return Controller{}, fmt.Errorf("read the controllers: %w", err)
+		return Controller{}, err
 	}
 	i := slices.IndexFunc(all, func(c Controller) bool { return c.ID == id })
 	if i < 0 {
@@ -286,11 +288,11 @@ func (d *Directory) readStructure(ctx context.Context, s *Standing) error {
 		return nil
 	}
 	var err error
-	if s.Organisation, err = d.rows.Organisation(ctx, s.Account.Organisation); err != nil {
+	if s.Organisation, err = d.organisation(ctx, s.Account.Organisation); err != nil {
 		return fmt.Errorf("read organisation %d: %w", s.Account.Organisation, err)
 	}
 	if s.Account.Site != 0 {
-		if s.Site, err = d.rows.Organisation(ctx, s.Account.Site); err != nil {
+		if s.Site, err = d.organisation(ctx, s.Account.Site); err != nil {
 			return fmt.Errorf("read site %d: %w", s.Account.Site, err)
 		}
 	}
@@ -387,9 +389,4 @@ func (d *Directory) ByIdentity(ctx context.Context, idp, sub string) (Account, e
 		return Account{}, fmt.Errorf("look up an identity: %w", err)
 	}
 	return a, d.checkAccount(a)
-}
-
-// Controllers are all bodies of this installation.
-func (d *Directory) Controllers(ctx context.Context) ([]Controller, error) {
-	return d.rows.Controllers(ctx)
 }

@@ -73,7 +73,7 @@ func (d *Directory) ExaminedOrganisation(ctx context.Context, by Actor, id eclus
 	if err != nil {
 		return Organisation{}, err
 	}
-	o, err := d.rows.Organisation(ctx, id)
+	o, err := d.organisation(ctx, id)
 	if err != nil {
 		return o, err
 	}
@@ -132,7 +132,7 @@ func (d *Directory) OrganisationCalled(ctx context.Context, by Actor, code strin
 	if err != nil {
 		return 0, err
 	}
-	o, err := d.rows.OrganisationByCode(ctx, s.Controller.ID, code)
+	o, err := d.organisationByCode(ctx, s.Controller.ID, code)
 	return o.ID, err
 }
 
@@ -149,12 +149,12 @@ func (d *Directory) Addressed(ctx context.Context, email string) ([]Account, err
 // OrganisationCoded is the organisation with a code, of whichever body, for commands of a node:
 // ErrNotFound, also if several bodies have one.
 func (d *Directory) OrganisationCoded(ctx context.Context, code string) (found Organisation, err error) {
-	controllers, err := d.rows.Controllers(ctx)
+	controllers, err := d.Controllers(ctx)
 	if err != nil {
-		return found, fmt.Errorf("read the controllers: %w", err)
+		return found, err
 	}
 	for _, c := range controllers {
-		o, err := d.rows.OrganisationByCode(ctx, c.ID, code)
+		o, err := d.organisationByCode(ctx, c.ID, code)
 		if errors.Is(err, ErrNotFound) || err == nil && o.Parent != 0 {
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 	"ecluse/internal/notice"
 )
 
-const factorDomain = "directory/factors"
+const factorDomain = "directory/factors/v1"
 
 // Kinds of own factors.
 const (

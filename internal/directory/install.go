@@ -18,9 +18,9 @@ var ErrFounded = errors.New("the body has its first accounts already")
 // two access officers. It is the only change without a second pair of eyes, and refuses a body that has
 // any account.
 func (d *Directory) Found(ctx context.Context, staff []AccountChange) error {
-	controllers, err := d.rows.Controllers(ctx)
+	controllers, err := d.Controllers(ctx)
 	if err != nil {
-		return fmt.Errorf("read the controllers: %w", err)
+		return err
 	}
 	bodies := map[string]ecluse.ControllerID{}
 	for _, c := range controllers {

@@ -191,9 +191,9 @@ func (d *Directory) sirets(ctx context.Context, tx Tx, a Account) (list []string
 	if a.Organisation == 0 {
 		return nil, nil
 	}
-	all, err := tx.Organisations(ctx, a.Controller)
+	all, _, err := d.organisations(ctx, tx, a.Controller)
 	if err != nil {
-		return nil, fmt.Errorf("read the organisations: %w", err)
+		return nil, err
 	}
 	for _, o := range all {
 		if o.SIRET != "" && (o.ID == a.Organisation || o.ID == a.Site) {

@@ -117,8 +117,8 @@ func (d *Directory) surroundings(ctx context.Context, l *Lineage) error {
 		if _, known := l.Places[a.Organisation]; known || a.Organisation == 0 {
 			continue
 		}
-		o, err := d.rows.Organisation(ctx, a.Organisation)
-		if err != nil {
+		o, err := d.organisation(ctx, a.Organisation)
+		if err != nil && !errors.Is(err, ErrDead) { // a dead one has no name: a lineage is read all the same
 			return fmt.Errorf("read organisation %d: %w", a.Organisation, err)
 		}
 		l.Places[a.Organisation] = o

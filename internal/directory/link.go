@@ -134,7 +134,7 @@ func (d *Directory) stamped(l Link, tx ledger.Tx, e *ledger.Entry) Link {
 // ReceivingSite is the site whose accounts a link is made for, by its code and within the caller's
 // controller: ErrNotFound, also if its organisation has no running agreement on the register.
 func (d *Directory) ReceivingSite(ctx context.Context, c ecluse.ControllerID, code string, reg ecluse.RegisterID) (Organisation, error) {
-	site, err := d.rows.OrganisationByCode(ctx, c, code)
+	site, err := d.organisationByCode(ctx, c, code)
 	if err != nil {
 		return Organisation{}, err
 	}
@@ -156,11 +156,8 @@ func (d *Directory) ReceivingSite(ctx context.Context, c ecluse.ControllerID, co
 
 // Sites are the active sites of an organisation, by code.
 func (d *Directory) Sites(ctx context.Context, o Organisation) ([]Organisation, error) {
-	all, err := d.rows.Organisations(ctx, o.Controller)
-	if err != nil {
-		return nil, fmt.Errorf("read the sites of organisation %d: %w", o.ID, err)
-	}
-	return slices.DeleteFunc(all, func(s Organisation) bool { return s.Parent != o.ID || s.State != Active || o.ID == 0 }), nil
+	all, _, err := d.organisations(ctx, d.rows, o.Controller)
+	return slices.DeleteFunc(all, func(s Organisation) bool { return s.Parent != o.ID || s.State != Active || o.ID == 0 }), err
 }
 
 // Receiver is the account for which a link is made, by e-mail and within the caller's controller:

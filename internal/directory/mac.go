@@ -11,14 +11,16 @@ import (
 	"ecluse"
 )
 
-// Domains of the MACs, one a table.
+// Domains of the MACs, one a table. The version is that of what the MAC covers: a release that covers
+// something else gives it another one, and can still check rows of this one (decision 0025).
 const (
-	accountDomain   = "directory/accounts"
-	agreementDomain = "directory/agreements"
-	grantDomain     = "directory/grants"
-	linkDomain      = "directory/links"
-	activityDomain  = "directory/activity"
-	bindingDomain   = "directory/identities"
+	accountDomain      = "directory/accounts/v1"
+	agreementDomain    = "directory/agreements/v1"
+	grantDomain        = "directory/grants/v1"
+	linkDomain         = "directory/links/v1"
+	activityDomain     = "directory/activity/v1"
+	bindingDomain      = "directory/identities/v1"
+	organisationDomain = "directory/organisations/v1"
 )
 
 // rowBytes is the canonical form of a row: every column in table order, numbers as 8 bytes, texts with
@@ -65,6 +67,10 @@ func (a Account) canonical() []byte {
 		a.GivenName, a.UsualName, int64(a.RequestedBy), int64(a.ApprovedBy), a.Installed, a.Created, a.Starts, a.Ends, a.StandInEnds, int64(a.Entry))
 }
 
+func (o Organisation) canonical() []byte {
+	return row(int64(o.ID), int64(o.Controller), int64(o.Parent), o.Code, o.Kind, o.SIRET, o.Name, o.Territory, o.Phone, int64(o.Headcount), o.State)
+}
+
 func (a Agreement) canonical() []byte {
 	return row(int64(a.ID), int64(a.Organisation), int64(a.Register), a.Code, a.Purposes, int64(a.Fields), a.Territory, a.Limits,
 		a.Starts, a.Ends, a.State, int64(a.Entry))
@@ -84,7 +90,7 @@ func (d *Directory) valid(domain string, id int64, mac, canonical []byte) bool {
 	if hmac.Equal(mac, d.keys.MAC(domain, canonical)) {
 		return true
 	}
-	d.log.Error("dead row: written around the program, ignored", "table", strings.TrimPrefix(domain, "directory/"), "row", id)
+	d.log.Error("dead row: written around the program, ignored", "table", strings.Split(domain, "/")[1], "row", id)
 	return false
 }
 

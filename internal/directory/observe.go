@@ -10,7 +10,7 @@ import (
 	"ecluse/internal/ledger"
 )
 
-const observationDomain = "directory/observations"
+const observationDomain = "directory/observations/v1"
 
 // MaxObserveDays is the longest that budgets may be observed by one act.
 const MaxObserveDays = 45

@@ -78,7 +78,7 @@ func (d *Directory) Clients(ctx context.Context, by Actor) ([]Client, error) {
 			continue
 		}
 		c := Client{Account: a, Status: a.StateAt(d.now())}
-		if c.Place, err = d.NameOf(ctx, a.Organisation); err != nil {
+		if c.Place, err = d.NameOf(ctx, a.Organisation); err != nil && !errors.Is(err, ErrDead) {
 			return nil, fmt.Errorf("read organisation %d: %w", a.Organisation, err)
 		}
 		keys, err := d.rows.ClientKeys(ctx, a.ID)

@@ -14,7 +14,7 @@ import (
 	"ecluse/internal/policy"
 )
 
-const raiseDomain = "directory/raises"
+const raiseDomain = "directory/raises/v1"
 
 // RaiseLife is how long a raise lasts, and so how often an account can have one.
 const RaiseLife = budget.Day

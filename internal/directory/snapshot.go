@@ -11,9 +11,10 @@ import (
 )
 
 // snapshot is what a controller has, by natural key. Its rows are not checked yet: whoever changes or
-// refers to one checks its MAC first, so that no dead row is signed anew.
+// refers to one checks its MAC first, so that no dead row is signed anew. Organisations are checked.
 type snapshot struct {
-	organisations map[string]Organisation // by code
+	organisations map[string]Organisation // by code; dead ones left out
+	deadPlaces    map[string]bool         // codes of those
 	byID          map[ecluse.OrganisationID]Organisation
 	agreements    []Agreement
 	accounts      map[string]Account // by e-mail; ended ones left out
@@ -27,10 +28,11 @@ func (d *Directory) snapshot(ctx context.Context, from Reads, c ecluse.Controlle
 		organisations: map[string]Organisation{}, byID: map[ecluse.OrganisationID]Organisation{},
 		accounts: map[string]Account{}, grants: map[ecluse.AccountID][]Grant{}, bound: map[Subject]Account{},
 	}
-	organisations, err := from.Organisations(ctx, c)
+	organisations, dead, err := d.organisations(ctx, from, c)
 	if err != nil {
-		return s, fmt.Errorf("read the organisations: %w", err)
+		return s, err
 	}
+	s.deadPlaces = dead
 	for _, o := range organisations {
 		s.organisations[o.Code], s.byID[o.ID] = o, o
 	}

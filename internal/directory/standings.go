@@ -129,9 +129,9 @@ func (d *Directory) stock(ctx context.Context, c ecluse.ControllerID) (*stock, e
 }
 
 func (d *Directory) stockPlaces(ctx context.Context, k *stock) error {
-	organisations, err := d.rows.Organisations(ctx, k.controller.ID)
+	organisations, _, err := d.organisations(ctx, d.rows, k.controller.ID)
 	if err != nil {
-		return fmt.Errorf("read the organisations of body %d: %w", k.controller.ID, err)
+		return err
 	}
 	for _, o := range organisations {
 		k.organisations[o.ID] = o

@@ -149,9 +149,9 @@ func (d *Directory) rolesOf(a Account, grants []Grant, at time.Time) (roles []ec
 }
 
 func (d *Directory) siteNames(ctx context.Context, c ecluse.ControllerID) (map[ecluse.OrganisationID]string, error) {
-	all, err := d.rows.Organisations(ctx, c)
+	all, _, err := d.organisations(ctx, d.rows, c)
 	if err != nil {
-		return nil, fmt.Errorf("read the organisations: %w", err)
+		return nil, err
 	}
 	names := map[ecluse.OrganisationID]string{}
 	for _, o := range all {

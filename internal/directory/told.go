@@ -16,6 +16,7 @@ import (
 // Managers are the accounts that manage an organisation's accounts at present: signed in before, able to
 // act, with rows that nobody wrote around the program. ErrNotFound if there is no such organisation.
 func (d *Directory) Managers(ctx context.Context, o ecluse.OrganisationID) ([]Account, error) {
+	// Its row says only where to look: a dead one silences nobody, for the accounts' rows say where they are.
 	organisation, err := d.rows.Organisation(ctx, o)
 	if err != nil {
 		return nil, err
@@ -54,9 +55,9 @@ func (d *Directory) Owner(ctx context.Context, id ecluse.AccountID) (Account, er
 	return a, d.checkAccount(a)
 }
 
-// NameOf is an organisation's name: ErrNotFound.
+// NameOf is an organisation's name: ErrNotFound, ErrDead.
 func (d *Directory) NameOf(ctx context.Context, o ecluse.OrganisationID) (string, error) {
-	organisation, err := d.rows.Organisation(ctx, o)
+	organisation, err := d.organisation(ctx, o)
 	return organisation.Name, err
 }
 

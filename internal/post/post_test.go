@@ -468,8 +468,15 @@ func TestNoNameAddsAHeaderOrARecipient(t *testing.T) {
 	const evil = "ML\r\nBcc: thief@thief.example\r\n\r\nhttps://thief.example/ <b>"
 	w := world(t, storetest.SQLite(t), nil)
 	url := w.Config.Database.URL
-	tell(t, around(t, url), `UPDATE organisations SET name = $1`, evil) // organisations carry no MAC
-	tell(t, around(t, url), `UPDATE controllers SET dpo = $1`, evil)
+	db, c := around(t, url), directory.Controller{}
+	if err := db.QueryRow("SELECT id, code, name FROM controllers WHERE id = $1", int64(w.Accounts["anne"].Controller)).Scan(&c.ID, &c.Code, &c.Name); err != nil {
+		t.Fatal(err)
+	}
+	// As an officer may have written them, by mistake or not.
+	tell(t, db, `UPDATE controllers SET dpo = $1, mac = $2 WHERE id = $3`, evil, w.Keys.ControllerMAC(int64(c.ID), c.Code, c.Name, evil), int64(c.ID))
+	change := w.Change()
+	change.Organisations = []directory.OrganisationChange{{Code: "A", Kind: "association", Name: evil, Territory: "93", State: directory.Active}}
+	w.Approve(change)
 	s := newServer(t)
 	words, err := post.NewWords("en", "Essai\r\nBcc: thief@thief.example", "https://ecluse.example", evil, time.UTC)
 	if err != nil {

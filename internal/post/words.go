@@ -209,7 +209,7 @@ func (p *Office) organisation(ctx context.Context, list []Delivery) (string, err
 		return "", nil
 	}
 	name, err := p.Directory.NameOf(ctx, id)
-	if errors.Is(err, directory.ErrNotFound) {
+	if errors.Is(err, directory.ErrNotFound) || errors.Is(err, directory.ErrDead) {
 		return "", nil
 	}
 	if err != nil {

@@ -53,7 +53,7 @@ var Tables = []*Table{
 	table("controllers", "id", "id code:t name:t dpo:t mac:b"),
 	table("registers", "id", "id code:t schema:t schema_digest:b keyset:b persons mac:b"),
 	table("register_controllers", "register_id, controller_id", "register_id controller_id role:t rule:t"),
-	table("organisations", "id", "id controller_id parent_id code:t kind:t siret:t name:t territory:t phone:t headcount state:t"),
+	table("organisations", "id", "id controller_id parent_id code:t kind:t siret:t name:t territory:t phone:t headcount state:t mac:b"),
 	table("agreements", "id", "id organisation_id register_id code:t purposes:t fields territory:t limits:t starts ends state:t entry mac:b"),
 	table("accounts", "id", `id controller_id organisation_id site_id kind:t state:t idp:t sub:t email:t given_name:t usual_name:t
 		requested_by approved_by installed:o created starts ends standin_ends entry mac:b active_at active_mac:b`),

@@ -19,7 +19,7 @@ const (
 		requested_by, approved_by, installed, created, starts, ends, standin_ends, entry, mac, active_at, active_mac`
 	grantColumns        = `account_id, agreement_id, role, requested_by, approved_by, created, ends, entry, mac`
 	agreementColumns    = `id, organisation_id, register_id, code, purposes, fields, territory, limits, starts, ends, state, entry, mac`
-	organisationColumns = `id, controller_id, parent_id, code, kind, siret, name, territory, phone, headcount, state`
+	organisationColumns = `id, controller_id, parent_id, code, kind, siret, name, territory, phone, headcount, state, mac`
 	approvalColumns     = `id, controller_id, kind, organisation_id, subject_id, body, summary, requested_by, requester, requested_at,
 		decided_by, decided_at, decided_entry, state, expires, session_id, device, network, mac`
 )
@@ -38,7 +38,7 @@ var (
 	readOrganisation       = define("read organisation", `SELECT `+organisationColumns+` FROM organisations WHERE id = $1`)
 	readOrganisationByCode = define("read organisation by code", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 AND code = $2`)
 	readOrganisations      = define("read organisations", `SELECT `+organisationColumns+` FROM organisations WHERE controller_id = $1 ORDER BY code`)
-	readControllers        = defineScan("read controllers", `SELECT id, code, name, dpo FROM controllers ORDER BY id`)
+	readControllers        = defineScan("read controllers", `SELECT id, code, name, dpo, mac FROM controllers ORDER BY id`)
 	countActive            = define("count active accounts", `SELECT COUNT(*) FROM accounts WHERE organisation_id = $1 AND kind <> 'client' AND state IN ('active', 'invited') AND (active_at >= $2 OR (installed AND created >= $2))`)
 	countCaseload          = define("count caseload", `SELECT register_id, COUNT(DISTINCT person_id) FROM links
 		WHERE account_id = $1 AND starts <= $2 AND ends > $2 AND made_by <> $1 AND organisation_id = $3 AND made_at >= $4 GROUP BY register_id`)
@@ -53,9 +53,9 @@ var (
 
 // Statements that change the directory, inside a locked transaction.
 var (
-	putOrganisation = define("put organisation", `INSERT INTO organisations (`+organisationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	putOrganisation = define("put organisation", `INSERT INTO organisations (`+organisationColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (id) DO UPDATE SET parent_id = excluded.parent_id, kind = excluded.kind, siret = excluded.siret, name = excluded.name,
-		territory = excluded.territory, phone = excluded.phone, headcount = excluded.headcount, state = excluded.state`)
+		territory = excluded.territory, phone = excluded.phone, headcount = excluded.headcount, state = excluded.state, mac = excluded.mac`)
 	putAgreement = define("put agreement", `INSERT INTO agreements (`+agreementColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (id) DO UPDATE SET purposes = excluded.purposes, fields = excluded.fields, territory = excluded.territory,
 		limits = excluded.limits, starts = excluded.starts, ends = excluded.ends, state = excluded.state, entry = excluded.entry, mac = excluded.mac`)
@@ -184,7 +184,7 @@ func (db *DB) AllAgreements(ctx context.Context, c ecluse.ControllerID) ([]direc
 
 func scanOrganisation(s scanner) (directory.Organisation, error) {
 	var o directory.Organisation
-	err := s.Scan(&o.ID, &o.Controller, &o.Parent, &o.Code, &o.Kind, &o.SIRET, &o.Name, &o.Territory, &o.Phone, &o.Headcount, &o.State)
+	err := s.Scan(&o.ID, &o.Controller, &o.Parent, &o.Code, &o.Kind, &o.SIRET, &o.Name, &o.Territory, &o.Phone, &o.Headcount, &o.State, &o.MAC)
 	return o, err
 }
 
@@ -207,7 +207,7 @@ func (db *DB) Organisations(ctx context.Context, c ecluse.ControllerID) ([]direc
 func (db *DB) Controllers(ctx context.Context) ([]directory.Controller, error) {
 	return list(ctx, db, readControllers, func(s scanner) (directory.Controller, error) {
 		var c directory.Controller
-		err := s.Scan(&c.ID, &c.Code, &c.Name, &c.DPO)
+		err := s.Scan(&c.ID, &c.Code, &c.Name, &c.DPO, &c.MAC)
 		return c, err
 	})
 }
@@ -278,7 +278,7 @@ func (db *DB) Invitations(ctx context.Context, c ecluse.ControllerID) ([]directo
 // PutOrganisation writes an organisation or site, new or changed.
 func (t *Tx) PutOrganisation(ctx context.Context, o directory.Organisation) error {
 	return t.exec(ctx, putOrganisation, int64(o.ID), int64(o.Controller), int64(o.Parent), o.Code, o.Kind, o.SIRET, o.Name, o.Territory, o.Phone,
-		o.Headcount, o.State)
+		o.Headcount, o.State, o.MAC)
 }
 
 // PutAgreement writes an agreement, new or changed.

@@ -109,7 +109,7 @@ func (w *World) SetState(name, state string) ecluse.EntryNumber {
 
 // AccountMAC is the MAC of an account's row as it is given, for tests that write rows themselves.
 func (w *World) AccountMAC(a directory.Account) []byte {
-	return w.Keys.MAC("directory/accounts", accountRow(a))
+	return w.Keys.MAC("directory/accounts/v1", accountRow(a))
 }
 
 // accountRow is written here a second time on purpose: it fixes what the MAC of an account covers.

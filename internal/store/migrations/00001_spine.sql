@@ -56,6 +56,7 @@ CREATE TABLE organisations (
     phone         TEXT   NOT NULL,         -- whom an agent calls
     headcount     BIGINT NOT NULL,         -- how many work there, 0 = unknown: what accounts are compared with
     state         TEXT   NOT NULL,         -- active, ended
+    mac           BYTEA  NOT NULL,         -- covers all columns before it
     UNIQUE (controller_id, code)
 );
 
