@@ -12,12 +12,15 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// another opens a tab for somebody else, who reads the language of this one.
+// another opens a tab for somebody else of the same world, who reads the same language.
 func (p *tab) another(login string) *tab {
 	p.t.Helper()
-	other := open(p.t, wide)
-	other.visit(world.Base + "/")
-	other.speak(ask(p, chromedp.Evaluate[string]("document.documentElement.lang")))
+	other := open(p.t, p.world, wide)
+	if p.plain {
+		other.withoutScripts()
+	}
+	other.visit("/")
+	other.speak(p.language())
 	if login != "" {
 		other.signIn(login)
 	}
@@ -32,7 +35,7 @@ func (p *tab) invited(email string) {
 	p.t.Helper()
 	link := `.text a[href*="/invitation/"]`
 	for late := time.Now().Add(patience); ; {
-		p.visit(world.Base + "/demo/mail?" + url.Values{"to": {email}}.Encode())
+		p.visit("/demo/mail?" + url.Values{"to": {email}}.Encode())
 		if p.has(link) {
 			break
 		}
@@ -51,10 +54,9 @@ func (p *tab) invited(email string) {
 
 func TestANewColleagueComesInThroughTwoPeopleAndAnInvitation(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour) // nobody asked for anything today
 		email := newcomer()
-		p.signIn(who(t, "account_manager", 0))
-		p.visit(world.Base + "/home")
+		p.signIn(p.who("account_manager", 0))
+		p.visit("/home")
 		p.press("a.door[href='/colleagues']")
 		p.inspect("colleagues")
 		p.press("a.button[href='/colleagues/new']")
@@ -73,10 +75,10 @@ func TestANewColleagueComesInThroughTwoPeopleAndAnInvitation(t *testing.T) {
 		p.read(email)
 		p.inspect("colleagues-asked")
 
-		officer := p.another(who(t, "access_officer", 1))
-		officer.visit(world.Base + "/home")
+		officer := p.another(p.who("access_officer", 1))
+		officer.visit("/home")
 		officer.press("a.door[href='/approvals']")
-		officer.press("section[aria-labelledby=waiting] li:last-child a.review-link")
+		officer.newest()
 		officer.read(email)
 		officer.want("#behind")
 		officer.inspect("approval-account")
@@ -88,19 +90,19 @@ func TestANewColleagueComesInThroughTwoPeopleAndAnInvitation(t *testing.T) {
 		lea := p.another("")
 		lea.invited(email)
 		lea.read("Léa Roux")
-		lea.visit(world.Base + "/me")
+		lea.visit("/me")
 		lea.want("li.right")
-		p.visit(world.Base + "/colleagues")
+		p.visit("/colleagues")
 		p.read("Léa Roux")
 	})
 }
 
 func TestOnMondayMorningTwoColleaguesOpenAReplacement(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 73*time.Hour) // the replacements of the journey before have lapsed
+		p.advance(73 * time.Hour) // the replacements of the journey before have lapsed
 		email := newcomer()
-		p.signIn(who(t, "account_manager", 0))
-		p.visit(world.Base + "/replacements")
+		p.signIn(p.who("account_manager", 0))
+		p.visit("/replacements")
 		p.inspect("replacements")
 		p.press("form.reason button")
 		p.want("#faults")
@@ -112,8 +114,8 @@ func TestOnMondayMorningTwoColleaguesOpenAReplacement(t *testing.T) {
 		p.want(".notice.done")
 		p.inspect("replacements-asked")
 
-		colleague := p.another(who(t, "agent", 1))
-		colleague.visit(world.Base + "/replacements")
+		colleague := p.another(p.who("agent", 1))
+		colleague.visit("/replacements")
 		colleague.inspect("replacements-waiting")
 		colleague.press("a.review-link")
 		colleague.read(email)
@@ -124,9 +126,9 @@ func TestOnMondayMorningTwoColleaguesOpenAReplacement(t *testing.T) {
 
 		yves := p.another("")
 		yves.invited(email)
-		yves.visit(world.Base + "/desk/" + register + "?purpose=emploi")
+		yves.visit("/desk/" + register + "?purpose=emploi")
 		yves.inspect("desk-replacement")
-		yves.visit(world.Base + "/colleagues")
+		yves.visit("/colleagues")
 		if !yves.has(".signal") {
 			t.Error("a replacement manages accounts")
 		}
@@ -135,31 +137,31 @@ func TestOnMondayMorningTwoColleaguesOpenAReplacement(t *testing.T) {
 
 func TestWhoeverLeavesIsEndedAtOnce(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 73*time.Hour)
+		p.advance(73 * time.Hour)
 		email := newcomer()
-		p.signIn(who(t, "account_manager", 0))
-		p.visit(world.Base + "/replacements")
+		p.signIn(p.who("account_manager", 0))
+		p.visit("/replacements")
 		p.fill("email", email)
 		p.fill("given_name", "Ines")
 		p.fill("usual_name", "Lafont")
 		p.pick("site")
 		p.press("form.reason button")
-		colleague := p.another(who(t, "agent", 1))
-		colleague.visit(world.Base + "/replacements")
+		colleague := p.another(p.who("agent", 1))
+		colleague.visit("/replacements")
 		colleague.press("a.review-link")
 		colleague.press("form.decide button[value=approve]")
 		colleague.press("form.actions button[value=approve]")
 		ines := p.another("")
 		ines.invited(email)
 
-		p.visit(world.Base + "/colleagues")
+		p.visit("/colleagues")
 		p.follow("her page", chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll("th a")].find(a => a.innerText.includes("Lafont")).click()`))
 		p.inspect("colleague")
 		p.press("a.danger")
 		p.inspect("colleague-end")
 		p.press("form.actions button.danger")
 		p.want(".notice.done")
-		ines.visit(world.Base + "/desk/" + register + "?purpose=emploi")
+		ines.visit("/desk/" + register + "?purpose=emploi")
 		if ines.has("form.find") {
 			t.Error("an ended account still finds persons")
 		}

@@ -18,25 +18,25 @@ func TestWhoeverIsNotSignedInReadsThePublicPages(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
 		p.inspect("front")
 		for name, path := range map[string]string{"mentions": "/mentions", "help": "/aide", "sign-in": "/sign-in", "not-found": "/nothing-here"} {
-			p.visit(world.Base + path)
+			p.visit(path)
 			p.inspect(name)
 		}
-		p.visit(world.Base + "/desk")
+		p.visit("/desk")
 		p.want(".providers a.button") // first sign in
 	})
 }
 
 func TestAnAgentFindsHerOwnPersonTolerantlyOpensTheFileAndLeaves(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		p.visit(world.Base + "/sign-in")
+		p.visit("/sign-in")
 		p.press(".providers a.button")
 		p.inspect("provider")
-		p.signIn(who(t, "agent", 0))
-		p.visit(world.Base + "/desk")
+		p.chooseMyself(p.who("agent", 0))
+		p.visit("/desk")
 		p.inspect("purposes")
 		p.press("main a[href*='purpose=emploi']")
 		p.inspect("desk")
-		s := someone(t, "caseload")
+		s := p.someone("caseload")
 		p.type3(strings.ToUpper(s.FirstName), s.Surname, s.BirthDate) // swapped, in capitals
 		p.press("form.find button")
 		p.want(".hit .relation.caseload")
@@ -46,18 +46,18 @@ func TestAnAgentFindsHerOwnPersonTolerantlyOpensTheFileAndLeaves(t *testing.T) {
 		p.read(s.Surname)
 		p.want(".meters")
 		p.inspect("case")
-		p.visit(world.Base + "/me")
+		p.visit("/me")
 		p.inspect("me")
 		p.press("form[action='/sign-out'] button")
 		p.inspect("signed-out")
-		p.visit(world.Base + "/desk")
+		p.visit("/desk")
 		p.want(".providers a.button")
 	})
 }
 
 func TestThePersonsOfAnAgentAreListedPageByPage(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		p.signIn(who(t, "agent", 0))
+		p.signIn(p.who("agent", 0))
 		p.desk()
 		p.press("a[href*='/persons?']")
 		p.want("table.list tbody tr")
@@ -73,8 +73,8 @@ func TestThePersonsOfAnAgentAreListedPageByPage(t *testing.T) {
 
 func TestWhoIsOutsideTheMandateCannotBeTold(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		p.signIn(who(t, "agent", 0))
-		p.find(someone(t, "outside"))
+		p.signIn(p.who("agent", 0))
+		p.find(p.someone("outside"))
 		if p.has(".hit") {
 			t.Error("somebody outside the mandate is found")
 		}
@@ -85,8 +85,8 @@ func TestWhoIsOutsideTheMandateCannotBeTold(t *testing.T) {
 
 func TestAPersonFollowedElsewhereOpensWithAMotive(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		p.signIn(who(t, "agent", 0))
-		p.find(someone(t, "organisation"))
+		p.signIn(p.who("agent", 0))
+		p.find(p.someone("organisation"))
 		p.want(".hit .relation.organisation")
 		p.press(".hit-acts button:not(.urgent)")
 		p.want("form.reason")
@@ -102,9 +102,8 @@ func TestAPersonFollowedElsewhereOpensWithAMotive(t *testing.T) {
 
 func TestAPersonWhomNobodyOfTheOrganisationFollowsOpensWithAText(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour) // budgets are free again
-		p.signIn(who(t, "agent", 0))
-		p.find(someone(t, "other"))
+		p.signIn(p.who("agent", 0))
+		p.find(p.someone("other"))
 		p.press(".hit-acts button:not(.urgent)")
 		p.want("textarea[name=text]")
 		p.inspect("reason-text")
@@ -120,8 +119,8 @@ func TestAPersonWhomNobodyOfTheOrganisationFollowsOpensWithAText(t *testing.T) {
 
 func TestAnEmergencyOpensContactsAtOnce(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		p.signIn(who(t, "agent", 0))
-		p.find(someone(t, "other"))
+		p.signIn(p.who("agent", 0))
+		p.find(p.someone("other"))
 		p.press(".hit-acts button.urgent")
 		p.want("form.reason .option")
 		p.inspect("emergency")
@@ -136,8 +135,7 @@ func TestAnEmergencyOpensContactsAtOnce(t *testing.T) {
 
 func TestSearchesThatFindNobodyRunOutAndTheRefusalSaysWhatToDo(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour) // budgets are free again
-		p.signIn(who(t, "agent", 1))
+		p.signIn(p.who("agent", 1))
 		for range 20 {
 			p.find(sample{Surname: "Personne", FirstName: "Nulle", BirthDate: "2001-02-03"})
 			if p.has(".signal.stop") {
@@ -152,37 +150,35 @@ func TestSearchesThatFindNobodyRunOutAndTheRefusalSaysWhatToDo(t *testing.T) {
 }
 
 func TestTheKeyboardAloneFindsAndOpens(t *testing.T) {
-	p := open(t, wide)
-	p.signIn(who(t, "agent", 0))
-	p.desk()
-	s := someone(t, "caseload")
-	p.tabTo("[name=surname]")
-	p.do(chromedp.KeyEvent(s.Surname), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(s.FirstName), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(s.BirthDate))
-	p.follow("Enter in the form", chromedp.KeyEvent(kb.Enter))
-	p.want(".hit .relation.caseload")
-	p.tabTo(".hit-acts button:not(.urgent)")
-	p.follow("Enter on the button", chromedp.KeyEvent(kb.Enter))
-	p.want("article.case")
-	p.read(s.Surname)
+	journeys(t, []way{inEnglish}, func(t *testing.T, p *tab) {
+		p.signIn(p.who("agent", 0))
+		p.desk()
+		s := p.someone("caseload")
+		p.tabTo("[name=surname]")
+		p.do(chromedp.KeyEvent(s.Surname), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(s.FirstName), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(s.BirthDate))
+		p.follow("Enter in the form", chromedp.KeyEvent(kb.Enter))
+		p.want(".hit .relation.caseload")
+		p.tabTo(".hit-acts button:not(.urgent)")
+		p.follow("Enter on the button", chromedp.KeyEvent(kb.Enter))
+		p.want("article.case")
+		p.read(s.Surname)
+	})
 }
 
 func TestTheIdleLockKeepsWhatWasTyped(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour) // budgets are free again
-		p.signIn(who(t, "agent", 1))
-		p.find(someone(t, "other"))
+		p.signIn(p.who("agent", 1))
+		p.find(p.someone("other"))
 		p.press(".hit-acts button:not(.urgent)")
 		p.choose("form.reason .option label[for^=motive]")
 		p.fill("text", reason)
-		advance(t, 20*time.Minute)
+		p.advance(20 * time.Minute)
 		p.press("form.reason .actions button:not(.urgent)")
 		p.want(".signal.wait")
 		p.inspect("locked")
 		p.press("main a.button")
 		p.press(".providers a.button")
-		p.fillAnywhere("demo_find", who(t, "agent", 1))
-		p.press("form input[name=demo_find] ~ button")
-		p.press("button[name=login_hint][value=\"" + who(t, "agent", 1) + "\"]")
+		p.chooseMyself(p.who("agent", 1))
 		p.want("textarea[name=text]")
 		if kept := ask(p, chromedp.Evaluate[string](`document.querySelector("textarea[name=text]").value`)); kept != reason {
 			t.Errorf("kept %q", kept)

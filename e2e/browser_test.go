@@ -5,10 +5,12 @@ package e2e
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -47,35 +49,42 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e: start chromium:", err)
 		return 1
 	}
-	stopped, err := startDemo()
+	stopped, err := startWorlds()
 	defer stopped()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e: start the demo:", err)
+		return 1
+	}
+	flag.Parse()
+	// A journey waits more than it computes: one for each world, whatever the machine has of cores.
+	if err := flag.Set("test.parallel", strconv.Itoa(cap(worlds))); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
 	return m.Run()
 }
 
 // tab is a page of the browser. Its methods fail the test when the browser does not do what it is
-// told within ten seconds.
+// told within patience.
 type tab struct {
 	t     *testing.T
 	ctx   context.Context
+	world *world
 	plain bool // without JavaScript
 }
 
 // patience bounds one step in the browser.
-const patience = 10 * time.Second
+const patience = 20 * time.Second
 
 // wide and narrow are the two windows that every page is looked at in.
 var wide, narrow = [2]int64{1280, 900}, [2]int64{390, 800}
 
-// open returns a new tab of a size, with cookies of its own. What the page writes to the console as an error or throws fails
-// the test when it ends.
-func open(t *testing.T, size [2]int64) *tab {
+// open returns a new tab of a size, with cookies of its own. What the page writes to the console as an
+// error or throws fails the test when it ends.
+func open(t *testing.T, w *world, size [2]int64) *tab {
 	t.Helper()
 	ctx, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	p := &tab{t: t, ctx: ctx}
+	p := &tab{t: t, ctx: ctx, world: w}
 	messages := chromedp.Console(ctx)
 	p.do(chromedp.EmulateViewport(size[0], size[1]))
 	var complaints []string
@@ -122,9 +131,12 @@ func ask[T any](p *tab, step chromedp.Action[T]) T {
 	return answer
 }
 
-// visit goes to an address and waits until it is loaded.
+// visit goes to an address, or a path of the demo, and waits until it is loaded.
 func (p *tab) visit(address string) {
 	p.t.Helper()
+	if strings.HasPrefix(address, "/") {
+		address = p.world.Base + address
+	}
 	p.do(chromedp.Navigate(address))
 }
 
@@ -161,9 +173,11 @@ type violation struct {
 // violations runs axe-core on the page with the rules of WCAG 2.2 A and AA and its best practices.
 func (p *tab) violations() []violation {
 	p.t.Helper()
-	p.do(chromedp.Evaluate[chromedp.Void](axe(p.t)))
+	if !ask(p, chromedp.Evaluate[bool]("window.axe !== undefined")) {
+		p.do(chromedp.Evaluate[chromedp.Void](axe(p.t)))
+	}
 	const run = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-		resultTypes: ["violations"]}).then(r => r.violations)`
+		resultTypes: ["violations"], preload: false}).then(r => r.violations)`
 	return ask(p, chromedp.Evaluate[[]violation](run, chromedp.EvalAwaitPromise))
 }
 

@@ -29,7 +29,7 @@ func TestTheAccessibilityCheckFindsAMistakeAndPassesAGoodPage(t *testing.T) {
 		"a field without label": {`<form><input name="a"></form>`, "label"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := open(t, wide)
+			p := open(t, nil, wide)
 			p.visit(page(t, test.body))
 			found := ""
 			for _, v := range p.violations() {
@@ -45,7 +45,7 @@ func TestTheAccessibilityCheckFindsAMistakeAndPassesAGoodPage(t *testing.T) {
 func TestAGoodPageIsReadAndAccessibleInBothWindows(t *testing.T) {
 	for name, size := range map[string][2]int64{"wide": wide, "narrow": narrow} {
 		t.Run(name, func(t *testing.T) {
-			p := open(t, size)
+			p := open(t, nil, size)
 			p.visit(page(t, `<p>One case file passes.</p>`))
 			p.accessible(name)
 			p.picture("works-" + name)

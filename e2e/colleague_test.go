@@ -4,14 +4,12 @@ package e2e
 
 import (
 	"testing"
-	"time"
 )
 
 func TestAColleagueRaisesALimitForADay(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour) // the raise of the journey before is over
-		p.signIn(who(t, "agent", 1))
-		p.visit(world.Base + "/me")
+		p.signIn(p.who("agent", 1))
+		p.visit("/me")
 		p.press("section[aria-labelledby=raise] a.button")
 		if p.has("ul.doors") {
 			p.press("ul.doors a")
@@ -20,7 +18,7 @@ func TestAColleagueRaisesALimitForADay(t *testing.T) {
 		p.press("form.reason .actions button")
 		p.want("#faults")
 		p.inspect("raise-missing")
-		p.fill("email", who(t, "agent", 0))
+		p.fill("email", p.who("agent", 0))
 		p.choose("form.reason .option label[for^=reason]")
 		p.press("form.reason .actions button")
 		p.want("form.actions input[name=colleague]")
@@ -29,18 +27,16 @@ func TestAColleagueRaisesALimitForADay(t *testing.T) {
 		p.want(".notice.done")
 		p.inspect("raise-done")
 
-		raised := open(t, wide)
-		raised.signIn(who(t, "agent", 0))
-		raised.visit(world.Base + "/me")
+		raised := p.another(p.who("agent", 0))
+		raised.visit("/me")
 		raised.want(".right .raised")
 	})
 }
 
 func TestAnAgentEntrustsAPersonToAColleague(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour) // links to one receiver are free again
-		p.signIn(who(t, "agent", 0))
-		s := someone(t, "caseload")
+		p.signIn(p.who("agent", 0))
+		s := p.someone("caseload")
 		p.find(s)
 		p.press(".hit-acts button:not(.urgent)")
 		p.want("article.case")
@@ -53,14 +49,13 @@ func TestAnAgentEntrustsAPersonToAColleague(t *testing.T) {
 		p.fill("receiver", "nobody@elsewhere.test")
 		p.press("form.reason .actions button")
 		p.want("#receiver-error")
-		p.fill("receiver", who(t, "agent", 1))
+		p.fill("receiver", p.who("agent", 1))
 		p.press("form.reason .actions button")
 		p.want(".signal.go")
 		p.want("dl.trace code") // the receipt
 		p.inspect("link-done")
 
-		colleague := open(t, wide)
-		colleague.signIn(who(t, "agent", 1))
+		colleague := p.another(p.who("agent", 1))
 		colleague.find(s)
 		colleague.want(".hit .relation.caseload")
 	})
@@ -68,15 +63,14 @@ func TestAnAgentEntrustsAPersonToAColleague(t *testing.T) {
 
 func TestWhoeverLeftASessionOpenElsewhereEndsIt(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		left := open(t, wide)
-		left.signIn(who(t, "agent", 1))
-		p.signIn(who(t, "agent", 1))
-		p.visit(world.Base + "/me")
+		left := p.another(p.who("agent", 1))
+		p.signIn(p.who("agent", 1))
+		p.visit("/me")
 		p.want("ul.connections form button")
 		p.inspect("me-sessions")
 		p.press("ul.connections form button")
 		p.want(".notice.done")
-		left.visit(world.Base + "/desk/" + register + "?purpose=emploi")
+		left.visit("/desk/" + register + "?purpose=emploi")
 		if left.has("form.find") {
 			t.Error("the session that was ended still finds persons")
 		}

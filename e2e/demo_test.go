@@ -3,7 +3,7 @@
 package e2e
 
 import (
-	"crypto/rand"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,21 +12,32 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 )
 
-// world is the demo that all journeys go through: the real program, built for these tests, with what
-// its ready file says of it.
-var world struct {
-	binary, config string
-	Base           string     `json:"base_url"`
-	Clock          string     `json:"clock_url"`
-	Identities     []identity `json:"identities"`
-	Samples        []sample   `json:"samples"`
+// world is a demo that one journey at a time goes through: the real program, built for these tests,
+// with what its ready file says of it. Its clock, budgets and approvals are its own.
+type world struct {
+	config     string
+	Base       string     `json:"base_url"`
+	Clock      string     `json:"clock_url"`
+	Identities []identity `json:"identities"`
+	Samples    []sample   `json:"samples"`
+	// taken counts which samples are used: each journey gets persons of its own, so that nobody is known
+	// from the journey before.
+	taken map[string]int
+	// served are the steps whose code has served, by login.
+	served map[string]int64
 }
+
+// worlds are those that no journey goes through now: as many journeys run at once as there are worlds.
+var worlds = make(chan *world, 3)
+
+// binary is the program.
+var binary string
 
 type identity struct {
 	Register, Role, Login, Organisation, Site string
@@ -41,41 +52,77 @@ type sample struct {
 
 const register = "mission-locale"
 
-// startDemo builds the program and starts a demo of it. The function stops it and removes its files.
-func startDemo() (stop func(), err error) {
+// body is the public body whose officers the demo's register names.
+const body = "spe"
+
+// startWorlds builds the program and starts its demos. The function stops them and removes their files.
+func startWorlds() (stop func(), err error) {
 	dir, err := os.MkdirTemp("", "ecluse-e2e-demo-")
 	if err != nil {
 		return func() {}, err
 	}
-	ended := make(chan struct{})
-	var demo *exec.Cmd
+	var stops []func()
 	stop = func() {
-		if demo != nil && demo.Process != nil {
-			_ = demo.Process.Signal(syscall.SIGTERM)
-			<-ended
+		for _, end := range stops {
+			end()
 		}
 		_ = os.RemoveAll(dir)
 	}
-	world.binary = filepath.Join(dir, "ecluse")
-	if out, err := exec.Command("go", "build", "-o", world.binary, "ecluse/cmd/ecluse").CombinedOutput(); err != nil {
+	binary = filepath.Join(dir, "ecluse")
+	if out, err := exec.Command("go", "build", "-o", binary, "ecluse/cmd/ecluse").CombinedOutput(); err != nil {
 		return stop, fmt.Errorf("build it: %w: %s", err, out)
 	}
+	var start []func() error
+	for i := range cap(worlds) {
+		end, ready, err := startDemo(filepath.Join(dir, strconv.Itoa(i)))
+		if err != nil {
+			return stop, err
+		}
+		stops, start = append(stops, end), append(start, ready)
+	}
+	for _, ready := range start {
+		if err := ready(); err != nil {
+			return stop, err
+		}
+	}
+	return stop, nil
+}
+
+// startDemo starts one demo with its files in a folder. The second function waits until it is ready.
+func startDemo(dir string) (stop func(), ready func() error, err error) {
 	address, err := freeAddress()
 	if err != nil {
-		return stop, err
+		return nil, nil, err
 	}
-	world.config = filepath.Join(dir, "demo", "ecluse.toml")
-	ready := filepath.Join(dir, "ready.json")
-	demo = exec.Command(world.binary, "demo", "--dir", filepath.Dir(world.config), "--listen", address, "--ready", ready)
-	demo.Stderr = os.Stderr
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	w := &world{config: filepath.Join(dir, "demo", "ecluse.toml"), taken: map[string]int{}, served: map[string]int64{}}
+	file := filepath.Join(dir, "ready.json")
+	demo := exec.Command(binary, "demo", "--preset", register+",integration", "--dir", filepath.Dir(w.config), "--listen", address, "--ready", file)
+	var says bytes.Buffer
+	demo.Stderr = &says
 	if err := demo.Start(); err != nil {
-		return stop, err
+		return nil, nil, err
 	}
+	ended := make(chan struct{})
 	go func() {
 		_ = demo.Wait()
 		close(ended)
 	}()
-	return stop, readWorld(ready, ended)
+	stop = func() {
+		_ = demo.Process.Signal(syscall.SIGTERM)
+		<-ended
+	}
+	ready = func() error {
+		if err := w.read(file, ended); err != nil {
+			stop()
+			return fmt.Errorf("%w: %s", err, says.String())
+		}
+		worlds <- w
+		return nil
+	}
+	return stop, ready, nil
 }
 
 func freeAddress() (string, error) {
@@ -87,12 +134,12 @@ func freeAddress() (string, error) {
 	return net.JoinHostPort("localhost", port), errors.Join(err, l.Close()) // keys want a name
 }
 
-// readWorld waits for the ready file and reads it.
-func readWorld(file string, ended <-chan struct{}) error {
+// read waits for the ready file and reads it.
+func (w *world) read(file string, ended <-chan struct{}) error {
 	late := time.After(time.Minute)
 	for {
 		if text, err := os.ReadFile(file); err == nil {
-			return json.Unmarshal(text, &world)
+			return json.Unmarshal(text, w)
 		}
 		select {
 		case <-ended:
@@ -105,77 +152,71 @@ func readWorld(file string, ended <-chan struct{}) error {
 }
 
 // who is the login of the nth person of a role.
-func who(t *testing.T, role string, n int) string {
-	t.Helper()
-	for _, i := range world.Identities {
+func (p *tab) who(role string, n int) string {
+	p.t.Helper()
+	for _, i := range p.world.Identities {
 		if i.Register == register && i.Role == role {
 			if n--; n < 0 {
 				return i.Login
 			}
 		}
 	}
-	t.Fatalf("the demo has no such %s", role)
+	p.t.Fatalf("the demo has no such %s", role)
 	return ""
 }
 
-// taken counts which samples are used: each journey gets persons of its own, so that nobody is known
-// from the journey before.
-var taken = map[string]int{}
-
 // someone is a person of a relation to the first agent.
-func someone(t *testing.T, relation string) sample {
-	t.Helper()
-	n := taken[relation]
-	taken[relation]++
-	for _, s := range world.Samples {
+func (p *tab) someone(relation string) sample {
+	p.t.Helper()
+	n := p.world.taken[relation]
+	p.world.taken[relation]++
+	for _, s := range p.world.Samples {
 		if s.Register == register && s.Relation == relation {
 			if n--; n < 0 {
 				return s
 			}
 		}
 	}
-	t.Fatalf("no more samples of relation %s", relation)
+	p.t.Fatalf("no more samples of relation %s", relation)
 	return sample{}
 }
 
 // advance moves the demo's clock.
-func advance(t *testing.T, by time.Duration) {
-	t.Helper()
-	answer, err := http.Post(world.Clock, "application/json", strings.NewReader(fmt.Sprintf(`{"advance": %q}`, by)))
+func (p *tab) advance(by time.Duration) {
+	p.t.Helper()
+	answer, err := http.Post(p.world.Clock, "application/json", strings.NewReader(fmt.Sprintf(`{"advance": %q}`, by)))
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	_ = answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		t.Fatalf("the clock answers %d", answer.StatusCode)
+		p.t.Fatalf("the clock answers %d", answer.StatusCode)
 	}
 }
 
-// request asks for an account from the command line, as an access officer does beside the server.
-func request(t *testing.T, officer string) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "accounts.csv")
+// command runs the program beside the server, and answers what it prints.
+func (p *tab) command(args ...string) string {
+	p.t.Helper()
+	out, err := exec.Command(binary, append(args, "--config", p.world.config)...).CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("ecluse %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// request asks for an account from the command line. Nobody has asked for it until an officer takes it up.
+func (p *tab) request() {
+	p.t.Helper()
+	file := filepath.Join(p.t.TempDir(), "accounts.csv")
 	organisation, site := "", ""
-	for _, i := range world.Identities {
-		if i.Login == who(t, "agent", 0) {
+	for _, i := range p.world.Identities {
+		if i.Login == p.who("agent", 0) {
 			organisation, site = i.Organisation, i.Site
 		}
 	}
-	text := fmt.Sprintf("email,given_name,usual_name,organisation,site,roles\n%s,Nina,Aubert,%s,%s,account_manager\n", strings.ToLower(rand.Text())+"@demo.ecluse.test", organisation, site)
+	text := fmt.Sprintf("email,given_name,usual_name,organisation,site,roles\n%s,Nina,Aubert,%s,%s,account_manager\n", newcomer(), organisation, site)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	out, err := exec.Command(world.binary, "directory", "import", "--config", world.config, "--account", officer, file).CombinedOutput()
-	if err != nil {
-		t.Fatalf("ask for an account: %v: %s", err, out)
-	}
-}
-
-// budgets runs "ecluse budgets" on the demo's register.
-func budgets(t *testing.T, what string, flags ...string) {
-	t.Helper()
-	out, err := exec.Command(world.binary, append([]string{"budgets", what, "--config", world.config, "--register", register}, flags...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("budgets %s: %v: %s", what, err, out)
-	}
+	p.command("directory", "import", "--body", body, file)
 }

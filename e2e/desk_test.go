@@ -4,25 +4,20 @@ package e2e
 
 import (
 	"testing"
-	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 func TestTheAccountManagerReadsAndDecidesReviews(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour) // budgets are free again
-		agent := open(t, wide)
-		agent.signIn(who(t, "agent", 0))
-		agent.find(someone(t, "other"))
+		agent := p.another(p.who("agent", 0))
+		agent.find(p.someone("other"))
 		agent.press(".hit-acts button:not(.urgent)")
 		agent.choose("form.reason .option label[for^=motive]")
 		agent.fill("text", reason)
 		agent.press("form.reason .actions button:not(.urgent)")
 		agent.want("article.case")
 
-		p.signIn(who(t, "account_manager", 0))
-		p.visit(world.Base + "/reviews")
+		p.signIn(p.who("account_manager", 0))
+		p.visit("/reviews")
 		p.want("a.review-link")
 		p.inspect("reviews")
 		p.press("li.review.unexplained a.review-link")
@@ -32,7 +27,7 @@ func TestTheAccountManagerReadsAndDecidesReviews(t *testing.T) {
 		p.press("form.decide button[value=accepted]")
 		p.want(".notice.done")
 		p.inspect("reviews-decided")
-		p.visit(world.Base + "/desk/" + register)
+		p.visit("/desk/" + register)
 		if p.has("form.find") {
 			t.Error("an account manager searches in the register")
 		}
@@ -41,28 +36,23 @@ func TestTheAccountManagerReadsAndDecidesReviews(t *testing.T) {
 
 func TestTheAccountManagerContestsAnEmergency(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour) // emergencies are free again
-		agent := open(t, wide)
-		agent.signIn(who(t, "agent", 0))
-		agent.find(someone(t, "other"))
+		agent := p.another(p.who("agent", 0))
+		agent.find(p.someone("other"))
 		agent.press(".hit-acts button.urgent")
 		agent.choose("form.reason .option label")
 		agent.press("button.urgent-go")
 		agent.want("article.case")
 
-		p.signIn(who(t, "account_manager", 0))
-		p.visit(world.Base + "/reviews")
+		p.signIn(p.who("account_manager", 0))
+		p.visit("/reviews")
 		p.press("li.review.emergency a.review-link")
 		p.inspect("review-emergency")
 		p.press("form.decide button[value=contested]")
 		p.want(".notice.done")
 		p.inspect("reviews-contest")
 
-		officer := open(t, wide)
-		officer.visit(world.Base + "/")
-		officer.speak(ask(p, chromedp.Evaluate[string]("document.documentElement.lang")))
-		officer.signIn(who(t, "security_officer", 0))
-		officer.visit(world.Base + "/reviews?list=contested")
+		officer := p.another(p.who("security_officer", 0))
+		officer.visit("/reviews?list=contested")
 		officer.inspect("reviews-contested")
 		officer.press("li.review.emergency a.review-link")
 		officer.inspect("review-contested")
@@ -71,23 +61,26 @@ func TestTheAccountManagerContestsAnEmergency(t *testing.T) {
 	})
 }
 
-func TestASecondAccessOfficerApprovesWhatTheFirstOneAskedFor(t *testing.T) {
+func TestWhatACommandAskedForIsTakenUpByOneOfficerAndApprovedByAnother(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		first, second := who(t, "access_officer", 0), who(t, "access_officer", 1)
-		asking := open(t, wide)
-		asking.signIn(first) // officers must have signed in before they ask
-		request(t, first)
-		asking.visit(world.Base + "/approvals")
-		asking.press("section[aria-labelledby=waiting] a.review-link")
+		p.request()
+		asking := p.another(p.who("access_officer", 0))
+		asking.newest()
+		asking.read("Nina Aubert")
+		asking.inspect("approval-command")
+		if asking.has("button[value=approve]") {
+			t.Error("what nobody asked for can be approved")
+		}
+		asking.press("form[action$='/take-up'] button")
 		if asking.has("form.decide") {
 			t.Error("the officer who asked is offered to decide")
 		}
 		asking.inspect("approval-own")
 
-		p.signIn(second)
-		p.visit(world.Base + "/approvals")
+		p.signIn(p.who("access_officer", 1))
+		p.visit("/approvals")
 		p.inspect("approvals")
-		p.press("section[aria-labelledby=waiting] a.review-link")
+		p.newest()
 		p.read("Nina Aubert")
 		p.inspect("approval")
 		p.press("form.decide button[value=approve]")
@@ -96,19 +89,17 @@ func TestASecondAccessOfficerApprovesWhatTheFirstOneAskedFor(t *testing.T) {
 		p.want(".notice.done")
 		p.want(".state.approved")
 		p.inspect("approval-decided")
-		asking.visit(world.Base + p.path())
+		asking.visit(p.path())
 		asking.want(".state.approved")
 	})
 }
 
 func TestARefusedRequestChangesNothing(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		first, second := who(t, "access_officer", 0), who(t, "access_officer", 1)
-		open(t, wide).signIn(first)
-		request(t, first)
-		p.signIn(second)
-		p.visit(world.Base + "/approvals")
-		p.press("section[aria-labelledby=waiting] a.review-link")
+		p.request()
+		p.takenUp()
+		p.signIn(p.who("access_officer", 1))
+		p.newest()
 		p.press("form.decide button[value=refuse]")
 		p.inspect("approval-refuse")
 		p.press("form.actions button[value=refuse]")
@@ -120,24 +111,21 @@ func TestARefusedRequestChangesNothing(t *testing.T) {
 
 func TestBudgetsAreObservedOnceTwoOfficersAgreeAndEveryPageSaysSo(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		first, second := who(t, "access_officer", 0), who(t, "access_officer", 1)
-		open(t, wide).signIn(first)
-		budgets(t, "observe", "--days", "12", "--account", first)
-		p.signIn(second)
-		p.visit(world.Base + "/approvals")
-		p.press("section[aria-labelledby=waiting] a.review-link")
+		p.command("budgets", "observe", "--register", register, "--body", body, "--days", "12")
+		p.takenUp()
+		p.signIn(p.who("access_officer", 1))
+		p.newest()
 		p.inspect("approval-observe")
 		p.press("form.decide button[value=approve]")
 		p.inspect("approval-observe-confirm")
 		p.press("form.actions button[value=approve]")
 		p.want(".state.approved")
-		agent := open(t, wide)
-		agent.signIn(who(t, "agent", 0))
+		agent := p.another(p.who("agent", 0))
 		agent.desk()
 		agent.want("aside.observed")
 		agent.inspect("desk-observed")
-		budgets(t, "enforce", "--account", first)
-		agent.find(someone(t, "caseload")) // what another process did counts from the next entry on
+		p.command("budgets", "enforce", "--register", register)
+		agent.find(p.someone("caseload")) // what another process did counts from the next entry on
 		agent.desk()
 		if agent.has("aside.observed") {
 			t.Error("the banner is still there though budgets are enforced")
@@ -148,11 +136,8 @@ func TestBudgetsAreObservedOnceTwoOfficersAgreeAndEveryPageSaysSo(t *testing.T) 
 func TestEverybodyStartsWhereTheirWorkIs(t *testing.T) {
 	journeys(t, []way{inFrench, inEnglish}, func(t *testing.T, p *tab) {
 		for role, want := range map[string]string{"agent": "/desk/" + register, "account_manager": "/home", "access_officer": "/home", "security_officer": "/home"} {
-			mine := open(t, wide)
-			mine.visit(world.Base + "/")
-			mine.speak(ask(p, chromedp.Evaluate[string]("document.documentElement.lang")))
-			mine.signIn(who(t, role, 0))
-			mine.visit(world.Base + "/")
+			mine := p.another(p.who(role, 0))
+			mine.visit("/")
 			if mine.path() != want {
 				t.Errorf("%s starts at %s, want %s", role, mine.path(), want)
 			}

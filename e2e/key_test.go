@@ -31,14 +31,14 @@ func (p *tab) withKey() {
 // signInAs signs in with an assurance code and comes to a page.
 func (p *tab) signInAs(login, acr, page string) {
 	p.t.Helper()
-	p.visit(world.Base + "/sign-in/proconnect?" + url.Values{"login_hint": {login}, "demo_acr": {acr}, "return": {page}}.Encode())
+	p.visit("/sign-in/proconnect?" + url.Values{"login_hint": {login}, "demo_acr": {acr}, "return": {page}}.Encode())
 	p.want("section.who")
 }
 
 // removeKeys ends every factor of whoever is signed in, strongly.
 func (p *tab) removeKeys() {
 	p.t.Helper()
-	for p.visit(world.Base + "/me/factors"); p.has("a[href$='/end']"); {
+	for p.visit("/me/factors"); p.has("a[href$='/end']"); {
 		p.press("a[href$='/end']")
 		p.press("form.actions button.danger")
 		p.want(".notice.done")
@@ -48,7 +48,7 @@ func (p *tab) removeKeys() {
 // raiseAs asks to raise the limit of a colleague, up to the answer.
 func (p *tab) raiseAs(colleague string) {
 	p.t.Helper()
-	p.visit(world.Base + "/raises?register=" + register)
+	p.visit("/raises?register=" + register)
 	p.fill("email", colleague)
 	p.choose("form.reason .option label[for^=reason]")
 	p.press("form.reason .actions button")
@@ -59,8 +59,7 @@ func (p *tab) raiseAs(colleague string) {
 
 func TestAKeyOfOnesOwnMakesAWeakSignInStrong(t *testing.T) {
 	journeys(t, []way{inFrench, inEnglish}, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour)
-		who1, who0 := who(t, "agent", 1), who(t, "agent", 0)
+		who1, who0 := p.who("agent", 1), p.who("agent", 0)
 		p.withKey()
 		p.signInAs(who1, "eidas2", "/me")
 		p.press("section[aria-labelledby=keys] a[href='/me/factors']")
@@ -89,8 +88,7 @@ func TestAKeyOfOnesOwnMakesAWeakSignInStrong(t *testing.T) {
 
 func TestAnApplicationForCodesMakesAWeakSignInStrong(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		advance(t, 25*time.Hour)
-		who1, who0 := who(t, "agent", 1), who(t, "agent", 0)
+		who1, who0 := p.who("agent", 1), p.who("agent", 0)
 		p.signInAs(who1, "eidas2", "/me/factors")
 		p.press("form[action='/me/factors/code'] button")
 		p.want("#faults")
@@ -142,28 +140,28 @@ func codeAt(t *testing.T, seed string, ahead time.Duration) string {
 func TestAFirstKeyAfterAWeakSignInCountsOnceAnOfficerConfirmsIt(t *testing.T) {
 	journeys(t, []way{inFrench, inEnglish}, func(t *testing.T, p *tab) {
 		p.withKey()
-		login := who(t, "agent", 1)
+		login := p.who("agent", 1)
 		p.signInAs(login, "eidas1-mfa", "/me/factors")
 		p.fillIn("form[data-key]", "name", "first key")
 		p.press("form[data-key] button")
 		p.want("code.word")
 		p.inspect("factors-waiting")
 		word := ask(p, chromedp.Evaluate[string](`document.querySelector("code.word").textContent`))
-		p.visit(world.Base + "/second-factor?next=/raises")
+		p.visit("/second-factor?next=/raises")
 		if p.has("form[data-key]") {
 			t.Error("a key that waits may be used")
 		}
 
-		officer := open(t, wide)
-		officer.signInAs(who(t, "access_officer", 1), "eidas2", "/approvals")
-		officer.press("a[href^='/approvals/']")
+		officer := p.another("")
+		officer.signInAs(p.who("access_officer", 1), "eidas2", "/approvals")
+		officer.newest()
 		officer.read(word)
 		officer.inspect("approval-factor")
 		officer.press("form.decide button[value=approve]")
 		officer.press("form.actions button")
 		officer.want(".notice.done")
 
-		p.visit(world.Base + "/second-factor?next=/raises")
+		p.visit("/second-factor?next=/raises")
 		p.press("form[data-key] button")
 		if p.path() != "/raises" {
 			t.Fatalf("the confirmed key leads to %s:\n%s", p.path(), p.text())
@@ -174,8 +172,8 @@ func TestAFirstKeyAfterAWeakSignInCountsOnceAnOfficerConfirmsIt(t *testing.T) {
 
 func TestASignInFromANewBrowserAsksForTheCodeAndItCanBePutOff(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		login := who(t, "account_manager", 0)
-		known := open(t, wide)
+		login := p.who("account_manager", 0)
+		known := p.another("")
 		known.signInAs(login, "eidas2", "/me") // the account was used somewhere
 		p.signInAs(login, "eidas1-mfa", "/reviews")
 		if p.path() != "/second-factor" {
@@ -185,34 +183,32 @@ func TestASignInFromANewBrowserAsksForTheCodeAndItCanBePutOff(t *testing.T) {
 		if p.path() != "/reviews" {
 			t.Fatalf("everyday work waits for the code, at %s", p.path())
 		}
-		p.visit(world.Base + "/second-factor?next=/recovery")
-		p.fill("code", freshCode(t, login))
+		p.visit("/second-factor?next=/recovery")
+		p.fill("code", p.freshCode(login))
 		p.press("form[action='/second-factor'] button")
 		p.want("form[action='/recovery/confirm']")
 		p.inspect("recovery")
 	})
 }
 
-// served are the steps whose code has served, by login: the journeys share the demo's applications.
-var served = map[string]int64{}
-
-// freshCode is a code of one of the demo's own applications that has not served, waited for if need be.
-func freshCode(t *testing.T, login string) string {
-	t.Helper()
-	for _, i := range world.Identities {
+// freshCode is a code of one of the demo's own applications that has not served, waited for if need be:
+// telephones do not follow the demo's clock.
+func (p *tab) freshCode(login string) string {
+	p.t.Helper()
+	for _, i := range p.world.Identities {
 		if i.Login != login || i.TOTPSecret == "" {
 			continue
 		}
-		step := max(time.Now().Unix()/30, served[login]+1)
-		served[login] = step
+		step := max(time.Now().Unix()/30, p.world.served[login]+1)
+		p.world.served[login] = step
 		at := time.Unix(step*30, 0)
 		time.Sleep(time.Until(at.Add(-29 * time.Second))) // one step ahead counts
 		code, err := totp.GenerateCode(i.TOTPSecret, at)
 		if err != nil {
-			t.Fatal(err)
+			p.t.Fatal(err)
 		}
 		return code
 	}
-	t.Fatalf("%s has no application", login)
+	p.t.Fatalf("%s has no application", login)
 	return ""
 }

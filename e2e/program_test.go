@@ -12,12 +12,12 @@ import (
 )
 
 // token is the status with which a program's secret is answered, before or after the approval.
-func token(t *testing.T, client, secret string) int {
-	t.Helper()
+func (p *tab) token(client, secret string) int {
+	p.t.Helper()
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {client}, "client_secret": {secret}}
-	answer, err := http.PostForm(world.Base+"/oauth/token", form)
+	answer, err := http.PostForm(p.world.Base+"/oauth/token", form)
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	_ = answer.Body.Close()
 	return answer.StatusCode
@@ -31,8 +31,8 @@ func (p *tab) code(n string) string {
 
 func TestAnAgentLetsAProgramActAndTakesItBack(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		p.signIn(who(t, "agent", 1))
-		p.visit(world.Base + "/me")
+		p.signIn(p.who("agent", 1))
+		p.visit("/me")
 		p.press("section[aria-labelledby=programs] a.button")
 		p.inspect("programs")
 		p.press("a.button[href^='/me/programs/']")
@@ -51,8 +51,8 @@ func TestAnAgentLetsAProgramActAndTakesItBack(t *testing.T) {
 
 func TestAKeyOfAProgramWorksOnceAnOfficerApprovedIt(t *testing.T) {
 	journeys(t, everyWay, func(t *testing.T, p *tab) {
-		p.signIn(who(t, "account_manager", 0))
-		p.visit(world.Base + "/home")
+		p.signIn(p.who("account_manager", 0))
+		p.visit("/home")
 		p.press("a[href='/programs']")
 		p.inspect("clients")
 		p.press("a.button[href$='/key']")
@@ -65,29 +65,27 @@ func TestAKeyOfAProgramWorksOnceAnOfficerApprovedIt(t *testing.T) {
 		p.press("form.reason button")
 		p.inspect("client-key-made")
 		client, secret := p.code("0"), p.code("1")
-		if got := token(t, client, secret); got != http.StatusUnauthorized {
+		if got := p.token(client, secret); got != http.StatusUnauthorized {
 			t.Errorf("before the approval: %d", got)
 		}
 
-		officer := open(t, wide)
-		officer.signIn(who(t, "access_officer", 1))
-		officer.visit(world.Base + "/approvals")
-		officer.press("a[href^='/approvals/']")
+		officer := p.another(p.who("access_officer", 1))
+		officer.newest()
 		officer.inspect("approval-key")
 		officer.press("form.decide button[value=approve]")
 		officer.inspect("approval-key-confirm")
 		officer.press("form.actions button")
 		officer.want(".state.approved")
-		if got := token(t, client, secret); got != http.StatusOK {
+		if got := p.token(client, secret); got != http.StatusOK {
 			t.Errorf("after the approval: %d", got)
 		}
 
-		p.visit(world.Base + "/programs")
+		p.visit("/programs")
 		p.press("ul.connections li:last-child a[href$='/end']")
 		p.inspect("client-end")
 		p.press("button.danger")
 		p.want(".notice.done")
-		if got := token(t, client, secret); got != http.StatusUnauthorized {
+		if got := p.token(client, secret); got != http.StatusUnauthorized {
 			t.Errorf("after its end: %d", got)
 		}
 	})

@@ -5,9 +5,12 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -86,13 +89,19 @@ func (p *tab) withoutScripts() {
 	p.plain = true
 }
 
+// language is that of the page.
+func (p *tab) language() string {
+	p.t.Helper()
+	return ask(p, chromedp.Evaluate[string]("document.documentElement.lang"))
+}
+
 // speak switches the pages to a language.
 func (p *tab) speak(language string) {
 	p.t.Helper()
-	if ask(p, chromedp.Evaluate[string]("document.documentElement.lang")) != language {
+	if p.language() != language {
 		p.press(fmt.Sprintf("form.language button[value=%s]", language))
 	}
-	if got := ask(p, chromedp.Evaluate[string]("document.documentElement.lang")); got != language {
+	if got := p.language(); got != language {
 		p.t.Fatalf("the page speaks %s, want %s", got, language)
 	}
 }
@@ -117,13 +126,20 @@ func looks(language string) []look {
 	return []look{darkWide, lightNarrow}
 }
 
+// inspected are the pages that were looked at, with their language: once is enough, however many
+// journeys pass there.
+var inspected sync.Map
+
 // inspect holds the page against axe-core in light and dark, wide and narrow, wants it to fit into the
 // narrow window, and takes a picture of each. Without JavaScript axe-core does not run either: the
 // journeys with it have looked at the same pages.
 func (p *tab) inspect(name string) {
 	p.t.Helper()
-	language := ask(p, chromedp.Evaluate[string]("document.documentElement.lang"))
 	if p.plain {
+		return
+	}
+	language := p.language()
+	if _, before := inspected.LoadOrStore(name+" "+language, true); before {
 		return
 	}
 	for _, look := range looks(language) {
@@ -153,11 +169,16 @@ func (p *tab) tabTo(selector string) {
 	p.t.Fatalf("the tab key does not reach %s", selector)
 }
 
-// signIn goes through the demo provider's page, as somebody who chooses herself.
+// signIn signs in through the demo's provider, which is told who it is.
 func (p *tab) signIn(login string) {
 	p.t.Helper()
-	p.visit(world.Base + "/sign-in")
-	p.press(".providers a.button")
+	p.visit("/sign-in/proconnect?" + url.Values{"login_hint": {login}}.Encode())
+	p.want("section.who")
+}
+
+// chooseMyself goes through the demo provider's page, as somebody who chooses herself.
+func (p *tab) chooseMyself(login string) {
+	p.t.Helper()
 	p.fillAnywhere("demo_find", login)
 	p.press("form input[name=demo_find] ~ button")
 	p.press(fmt.Sprintf("button[name=login_hint][value=%q]", login))
@@ -173,7 +194,7 @@ func (p *tab) fillAnywhere(name, text string) {
 // desk goes to the desk of the register for a purpose.
 func (p *tab) desk() {
 	p.t.Helper()
-	p.visit(world.Base + "/desk/" + register + "?purpose=emploi")
+	p.visit("/desk/" + register + "?purpose=emploi")
 	p.want("form.find")
 }
 
@@ -212,19 +233,49 @@ func (w way) String() string {
 	return w.language + " without JavaScript"
 }
 
-// journeys runs a test in each of the ways, each in a browser of its own.
+// journeys runs a test in each of the ways, each in a browser of its own and a world that is its own
+// until the end. Another day has begun there: what the journey before has spent is free again.
 func journeys(t *testing.T, ways []way, journey func(t *testing.T, p *tab)) {
+	t.Parallel()
 	for _, w := range ways {
 		t.Run(w.String(), func(t *testing.T) {
-			p := open(t, wide)
+			t.Parallel()
+			mine := <-worlds
+			t.Cleanup(func() { worlds <- mine })
+			p := open(t, mine, wide)
 			if !w.scripts {
 				p.withoutScripts()
 			}
-			p.visit(world.Base + "/")
+			p.advance(25 * time.Hour)
+			p.visit("/")
 			p.speak(w.language)
 			journey(t, p)
 		})
 	}
+}
+
+// newest opens the request that was made last of those that wait.
+func (p *tab) newest() {
+	p.t.Helper()
+	p.visit("/approvals")
+	p.press("section[aria-labelledby=waiting] li:last-child a.review-link")
+}
+
+// takenUp has an access officer ask for what a command asked for.
+func (p *tab) takenUp() {
+	p.t.Helper()
+	officer := p.another(p.who("access_officer", 0))
+	officer.newest()
+	officer.press("form[action$='/take-up'] button")
+}
+
+// approves opens the newest request, approves it and says yes.
+func (p *tab) approves() {
+	p.t.Helper()
+	p.newest()
+	p.press("form.decide button[value=approve]")
+	p.press("form.actions button[value=approve]")
+	p.want(".state.approved")
 }
 
 var everyWay = []way{inFrench, inEnglish, plain}

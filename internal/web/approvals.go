@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"ecluse"
 	"ecluse/internal/directory"
@@ -71,23 +73,36 @@ var (
 	diffWarnings = []string{"installation", "whole_territory", "new_domain", "ends_access", "other"}
 )
 
+// doneShown is how many requests are listed that wait no more.
+const doneShown = 20
+
 // approvals lists them.
 func (s *Site) approvals(q *query) (answer, error) {
 	all, err := s.rooms.Directory.Approvals(q.Context(), q.actor())
 	if err != nil {
 		return answer{}, err
 	}
-	page := approvalsPage{}
-	for _, a := range all {
-		page.Waiting = append(page.Waiting, s.viewApproval(q, a))
-	}
 	done, err := s.rooms.Directory.Decided(q.Context(), q.actor())
 	if err != nil {
 		return answer{}, err
 	}
-	for _, a := range done {
-		page.Done = append(page.Done, s.viewApproval(q, a))
+	page := approvalsPage{}
+	for _, a := range slices.Concat(all, done) {
+		switch v := s.viewApproval(q, a); v.State {
+		case "pending":
+			page.Waiting = append(page.Waiting, v)
+		default: // decided, or nobody did in time
+			page.Done = append(page.Done, v)
+		}
 	}
+	over := func(v approvalView) time.Time {
+		if v.State == "expired" {
+			return v.Expires
+		}
+		return v.DecidedAt
+	}
+	slices.SortStableFunc(page.Done, func(a, b approvalView) int { return over(b).Compare(over(a)) })
+	page.Done = page.Done[:min(len(page.Done), doneShown)]
 	return show("approvals", page)
 }
 
