@@ -16,30 +16,28 @@ import (
 var cirProvider = scenario{
 	name: "cir-provider", presets: []string{"integration"}, wanted: 2_000_000, from: "02:00", length: 7 * 24 * time.Hour,
 	source: "integration contracts, 2026: a provider's access, up to 2 M rows claimed, reason of stay among them",
-	steal: func(g *ground) (attack, error) {
+	steal: func(g *ground) (*attack, error) {
 		clients := g.demo.Ready(g.base).APIClients
 		if len(clients) == 0 {
-			return attack{}, errors.New("the demo has no program")
+			return nil, errors.New("the demo has no program")
 		}
 		c := clients[0]
-		d, err := newDoor(g.base)
-		if err != nil {
-			return attack{}, err
-		}
 		agents := g.accounts(0, ecluse.RoleAgent, func(a generate.Account) bool { return follower(a) && a.Login != c.ActAs })
-		t := g.thiefAt(d, c.ClientID+"@demo.ecluse.test", g.register(0))
+		t := g.thiefAt(g.door(), c.ClientID+"@demo.ecluse.test", g.register(0))
 		t.follows = c.ActAs // the demo entrusts the program with persons of this agent's
-		return attack{
-			thieves: []*thief{t}, contain: t.login,
-			note: "The program gets the persons assigned to it and nobody else; reason and nature of stay and the foreign national number are in no purpose.",
+		visits := 0
+		t.renew = func(ctx context.Context) error {
+			visits++
+			return t.token(ctx, c.ClientID, c.ClientSecret, agents[visits%len(agents)].Login)
+		}
+		return &attack{
+			thieves: []*thief{t},
+			note:    "The program gets the persons assigned to it and nobody else; reason and nature of stay and the foreign national number are in no purpose.",
 			hour: func(ctx context.Context, n int) error {
 				if n%3 != 0 {
 					return nil
 				}
-				if err := t.token(ctx, c.ClientID, c.ClientSecret, agents[n%len(agents)].Login); err != nil {
-					return err
-				}
-				if err := t.greedy(ctx, 300); err != nil {
+				if err := t.greedy(ctx, 300); err != nil || n%24 != 0 {
 					return err
 				}
 				return t.tamper(ctx, t.register)
@@ -61,7 +59,7 @@ func (t *thief) token(ctx context.Context, id, secret, victim string) error {
 		}
 		t.bearer = text(answer, "access_token")
 		if status != http.StatusOK {
-			t.loot.refusals["oauth."+text(answer, "error")]++
+			t.refused("oauth." + text(answer, "error"))
 		} else if actAs != "" {
 			return errors.New("a program got a token to act as an agent who never agreed")
 		}

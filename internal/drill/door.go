@@ -18,17 +18,19 @@ type door struct {
 	base   string
 	client *http.Client
 	bearer string
+	agent  string // what the browser says that it is, "" = what Go says
 }
 
 // maxAnswer bounds an answer.
-const maxAnswer = 1 << 20
+const maxAnswer = 16 << 20
 
-func newDoor(base string) (*door, error) {
+// door is a new browser, or program, in front of the instance.
+func (g *ground) door() *door {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		return nil, err
+		panic("drill: " + err.Error()) // it has no options that could be wrong
 	}
-	return &door{base: base, client: &http.Client{Jar: jar, Timeout: 30 * time.Second}}, nil
+	return &door{base: g.base, client: &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: g.transport}}
 }
 
 // signIn goes through the federation as a login, by a means of sign-in (acr); "" = the strongest. It
@@ -65,6 +67,18 @@ func (d *door) call(ctx context.Context, method, path string, body any) (int, ma
 	return status, object, nil
 }
 
+// read asks the API for a document.
+func (d *door) read(ctx context.Context, path string, into any) error {
+	status, answer, err := d.do(ctx, "GET", "/api/v1"+path, "", nil)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("status %d", status)
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(answer, into)
+}
+
 // form sends a form.
 func (d *door) form(ctx context.Context, path string, fields url.Values) (int, map[string]any, error) {
 	status, answer, err := d.do(ctx, "POST", path, "application/x-www-form-urlencoded", []byte(fields.Encode()))
@@ -83,6 +97,9 @@ func (d *door) do(ctx context.Context, method, path, kind string, body []byte) (
 	}
 	if d.bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+d.bearer)
+	}
+	if d.agent != "" {
+		r.Header.Set("User-Agent", d.agent)
 	}
 	answer, err := d.client.Do(r)
 	if err != nil {

@@ -7,8 +7,10 @@
 // the bodies of answers alone; the bound is what `exposure` promised before the attack; the scope is what
 // the product says afterwards.
 //
-// The program of the attacked instance is the real one: the drill only moves the demo's clock. Nothing
-// here serves; all it sends goes to loopback. The same seed gives the same table, times aside.
+// The program of the attacked instance is the real one, with its real database, ledger and doors: the drill
+// only moves the demo's clock, in whole hours. Each installation is made once and every scenario is played
+// against a copy of its files. All that is sent goes to loopback. The same seed gives the same table, times
+// aside.
 package drill
 
 import (
@@ -17,7 +19,12 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ecluse/internal/scope"
 )
 
 // Options say what is replayed. Now is required.
@@ -28,7 +35,17 @@ type Options struct {
 	Persons   int // of each register, 0 = the presets' demo scale
 	Now       func() time.Time
 	Log       *slog.Logger
-	Step      func(what string, done float64)
+	Step      func(what string, done float64) // one call at a time
+
+	weak weakness // tests
+}
+
+// weakness is what a test breaks in a defence, to see that the drill notices.
+type weakness struct {
+	promised  func(context.Context, *ground) error // once the bound is promised
+	attacked  func(context.Context, *ground) error // once the attack is over
+	uncontain bool                                 // the recommended act is left out
+	scope     func(*scope.Document)                // changes what the product says that left
 }
 
 // scenario is one published attack.
@@ -40,19 +57,28 @@ type scenario struct {
 	length  time.Duration
 	source  string // what is published, in one line
 	// steal makes what the attack consists of.
-	steal func(*ground) (attack, error)
+	steal func(*ground) (*attack, error)
 }
 
 // attack is a scenario under way on a ground.
 type attack struct {
-	thieves []*thief
+	thieves []*thief // each stolen account first, then those whom it let in
 	// hour is what the thieves do in one hour. It may do nothing.
 	hour func(ctx context.Context, n int) error
-	// contain is whom the recommended act is about, by login; with everything that it made. "" = nothing is
-	// to be contained.
-	contain string
+	// asked are the addresses for which accounts were asked by a thief: none may come to be.
+	asked []string
 	// note says what the figures mean where they do not speak for themselves.
 	note string
+}
+
+// roots are the logins of the stolen accounts: the recommended act is about each, with all that it made.
+func (a *attack) roots() (list []string) {
+	for _, t := range a.thieves {
+		if t.root != "" && !slices.Contains(list, t.root) {
+			list = append(list, t.root)
+		}
+	}
+	return list
 }
 
 // scenarios in the order of the table.
@@ -77,26 +103,53 @@ func Names() (names []string) {
 	return names
 }
 
-// Run replays the scenarios, each on an instance of its own. Table.Held says whether all promises held;
-// an error means that a scenario could not be replayed. ErrUnknown.
+// atOnce is how many scenarios are played at the same time.
+const atOnce = 2
+
+// Run replays the scenarios, each on an instance of its own, two at a time. Table.Held says whether all
+// promises held; an error means that a scenario could not be replayed. ErrUnknown.
 func Run(ctx context.Context, o Options) (Table, error) {
 	chosen, err := choose(o)
 	if err != nil {
 		return Table{}, err
 	}
+	m, err := newMoulds(o)
+	if err != nil {
+		return Table{}, err
+	}
 	t := Table{Seed: o.Seed, Rows: []Row{}}
+	rows, played := make([]Row, len(chosen)), make([]bool, len(chosen))
+	var mu sync.Mutex
+	done := 0
+	step := func(name string, more int) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += more
+		o.Step(name, float64(done)/float64(len(chosen)))
+	}
+	field, ctx := errgroup.WithContext(ctx)
+	field.SetLimit(atOnce)
 	for i, s := range chosen {
-		o.Step(s.name, float64(i)/float64(len(chosen)))
-		row, err := replay(ctx, s, o)
-		if err != nil {
-			return t, fmt.Errorf("replay %s: %w", s.name, err)
+		field.Go(func() (err error) {
+			step(s.name, 0)
+			if rows[i], err = replay(ctx, s, m); err != nil {
+				return fmt.Errorf("replay %s: %w", s.name, err)
+			}
+			played[i] = true
+			step(s.name, 1)
+			return nil
+		})
+	}
+	err = errors.Join(field.Wait(), m.close())
+	for i, row := range rows {
+		if played[i] {
+			t.Rows = append(t.Rows, row)
 		}
-		t.Rows = append(t.Rows, row)
 	}
 	for _, u := range unanswered {
 		t.Unanswered = append(t.Unanswered, Unanswered{Name: u[0], Why: u[1]})
 	}
-	return t, nil
+	return t, err
 }
 
 func choose(o Options) ([]scenario, error) {
@@ -121,8 +174,8 @@ func choose(o Options) ([]scenario, error) {
 const afterContainment = 3
 
 // replay plays one scenario from beginning to end.
-func replay(ctx context.Context, s scenario, o Options) (row Row, err error) {
-	g, err := open(ctx, s, o)
+func replay(ctx context.Context, s scenario, m *moulds) (row Row, err error) {
+	g, err := open(ctx, s, m)
 	if err != nil {
 		return Row{}, err
 	}
@@ -138,39 +191,89 @@ func replay(ctx context.Context, s scenario, o Options) (row Row, err error) {
 	if row.Bound, err = g.bound(ctx, a, s.length); err != nil {
 		return row, err
 	}
-	for n := range int(s.length / time.Hour) {
-		if err := g.hour(ctx, func() error { return a.hour(ctx, n) }); err != nil {
-			return row, fmt.Errorf("hour %d: %w", n, err)
+	weak := m.options.weak
+	if weak.promised != nil {
+		if err := weak.promised(ctx, g); err != nil {
+			return row, err
 		}
 	}
-	g.count(&row, a)
-	if err := g.examine(ctx, &row, a); err != nil {
+	if err := g.attack(ctx, a, s.length); err != nil {
 		return row, err
 	}
-	if err := g.end(ctx, &row, a); err != nil {
+	if weak.attacked != nil {
+		if err := weak.attacked(ctx, g); err != nil {
+			return row, err
+		}
+	}
+	if err := g.end(ctx, &row, a, !weak.uncontain); err != nil {
+		return row, err
+	}
+	g.count(&row, a)
+	if err := g.examine(ctx, &row, a, weak.scope); err != nil {
+		return row, err
+	}
+	if row.Created, err = g.created(ctx, a); err != nil {
 		return row, err
 	}
 	row.LedgerOK, err = g.verify(ctx)
 	return row, err
 }
 
-// end contains the thieves and lets them try on.
-func (g *ground) end(ctx context.Context, row *Row, a attack) error {
-	if a.contain == "" {
+// attack lets the thieves act hour after hour. In the last one they try what makes the most noise: the
+// session in another browser, and every route with other people's identifiers.
+func (g *ground) attack(ctx context.Context, a *attack, length time.Duration) error {
+	g.began = g.now()
+	hours := int(length / time.Hour)
+	for n := range hours {
+		err := g.hour(ctx, func() error {
+			if err := a.hour(ctx, n); err != nil || n < hours-1 {
+				return err
+			}
+			for _, t := range a.thieves {
+				if t.root == "" {
+					continue
+				}
+				if err := errors.Join(t.replay(ctx), t.crawl(ctx)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("hour %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// end contains the thieves and lets them try on: with their old sessions, tokens and handles, and by
+// signing in again.
+func (g *ground) end(ctx context.Context, row *Row, a *attack, contain bool) error {
+	if len(a.roots()) == 0 {
 		return nil
 	}
-	took, err := g.contain(ctx, a.contain)
-	if err != nil {
-		return err
+	if contain {
+		took, err := g.contain(ctx, a.roots())
+		if err != nil {
+			return err
+		}
+		seconds := took.Seconds()
+		row.ContainedS = &seconds
 	}
-	seconds := took.Seconds()
-	row.ContainedS = &seconds
 	before := 0
 	for _, t := range a.thieves {
 		before += t.loot.records
 	}
 	for n := range afterContainment {
-		if err := g.hour(ctx, func() error { return a.hour(ctx, n) }); err != nil {
+		err := g.hour(ctx, func() error {
+			for _, t := range a.thieves {
+				if err := errors.Join(t.old(ctx), t.replay(ctx), t.greedy(ctx, 20)); err != nil {
+					return err
+				}
+			}
+			return a.hour(ctx, n)
+		})
+		if err != nil {
 			return fmt.Errorf("hour %d after containment: %w", n, err)
 		}
 	}

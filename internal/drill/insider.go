@@ -20,15 +20,15 @@ func insider(perDay int) scenario {
 	return scenario{
 		name: fmt.Sprintf("insider-slow-%d", perDay), presets: []string{"mission-locale"}, wanted: perDay * 30, from: "10:00", length: 30 * 24 * time.Hour,
 		source: "hypothesis: an agent who sells a few files a day, reasons included",
-		steal: func(g *ground) (attack, error) {
+		steal: func(g *ground) (*attack, error) {
 			agents := g.accounts(0, ecluse.RoleAgent, follower)
 			t, err := g.rob(context.Background(), agents[g.rng.IntN(len(agents))].Login, "", g.register(0))
 			if err != nil {
-				return attack{}, err
+				return nil, err
 			}
-			return attack{
-				thieves: []*thief{t}, contain: t.login,
-				note: "Persons of her own caseload are hers to open and are not tried; what the budgets let pass is what she gets. Reviews and, later, detection are what can notice it.",
+			return &attack{
+				thieves: []*thief{t},
+				note:    "Persons of her own caseload are hers to open and are not tried; what the budgets let pass is what she gets. Reviews and, later, detection are what can notice it.",
 				hour: func(ctx context.Context, n int) error {
 					if n%24 != 0 || !working(g.now()) {
 						return nil
@@ -43,12 +43,8 @@ func insider(perDay int) scenario {
 // pick opens so many persons of the list, the nearest first: those of the same territory, as a careful
 // insider would.
 func (t *thief) pick(ctx context.Context, most int) error {
-	ok, err := t.reenter(ctx)
+	m, ok, err := t.enter(ctx)
 	if err != nil || !ok {
-		return err
-	}
-	purposes, err := t.purposes(ctx)
-	if err != nil || len(purposes) == 0 {
 		return err
 	}
 	before := len(t.loot.persons)
@@ -56,7 +52,7 @@ func (t *thief) pick(ctx context.Context, most int) error {
 		if len(t.loot.persons)-before >= most {
 			return nil
 		}
-		exhausted, err := t.hunt(ctx, purposes[0])
+		exhausted, err := t.hunt(ctx, m.purposes[0])
 		if err != nil || exhausted {
 			return err
 		}

@@ -2,22 +2,27 @@ package drill
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"ecluse"
 	"ecluse/internal/directory"
+	"ecluse/internal/exposure"
 	"ecluse/internal/node"
 	"ecluse/internal/scope"
 )
 
-// operator is who reads exposure and scope: the machine's own command line, as it is written in the ledger.
+// operator is who reads the scope person by person: the machine's own command line, as it is written in the ledger.
 const operator = "cli:drill@instance"
 
 // row begins a scenario's row.
-func (g *ground) row(s scenario, a attack) Row {
+func (g *ground) row(s scenario, a *attack) Row {
 	for _, t := range a.thieves {
 		g.shift.without(t.login)
 	}
@@ -26,35 +31,69 @@ func (g *ground) row(s scenario, a attack) Row {
 	}
 }
 
-// bound is what exposure promises of the thieves together for the length of the attack: each of them has
-// the bound of a day for every day of it, and never more than that of 30 days.
-func (g *ground) bound(ctx context.Context, a attack, length time.Duration) (int, error) {
-	report, err := g.demo.Node.Exposures.Examine(ctx, operator)
+// officer is the body's security officer, signed in.
+func (g *ground) officer(ctx context.Context) (*door, error) {
+	d := g.door()
+	in, err := d.signIn(ctx, g.accounts(0, ecluse.RoleSecurityOfficer, nil)[0].Login, "")
+	if err == nil && !in {
+		err = errors.New("the security officer is not let in")
+	}
+	return d, err
+}
+
+// bound is what exposure promises of the thieves together for the length of the attack: for more than a day,
+// what it promises for 30 days.
+func (g *ground) bound(ctx context.Context, a *attack, length time.Duration) (int, error) {
+	d, err := g.officer(ctx)
 	if err != nil {
+		return 0, err
+	}
+	var report exposure.Document
+	if err := d.read(ctx, "/exposure", &report); err != nil {
 		return 0, fmt.Errorf("ask for the exposure: %w", err)
 	}
 	total := 0
-	for _, t := range a.thieves {
-		for _, e := range report.Accounts {
-			if e.Email != t.login {
-				continue
-			}
-			if length <= 24*time.Hour {
-				total += e.Day.Persons
-			} else {
-				total += e.Month.Persons
-			}
+	for _, login := range a.roots() {
+		i := slices.IndexFunc(report.Accounts, func(e exposure.AccountDocument) bool { return e.Account == login })
+		switch {
+		case i < 0: // it opens nothing, so exposure does not list it
+		case length <= 24*time.Hour:
+			total += report.Accounts[i].Bound24h
+		default:
+			total += report.Accounts[i].Bound30d
 		}
 	}
 	return total, nil
 }
 
 // count fills in what the thieves have.
-func (g *ground) count(row *Row, a attack) {
+func (g *ground) count(row *Row, a *attack) {
 	all := together(a.thieves)
 	row.Obtained = Obtained{Persons: len(all.persons), Records: all.records, Fields: all.fields()}
 	row.Share = float64(len(all.persons)) / float64(max(1, row.RegisterSize))
-	row.Refusals, row.Normal = all.refusals, g.shift.normal
+	row.Refusals, row.Normal = all.refusals, g.shift.done()
+	for _, t := range a.thieves {
+		if t.noticed.IsZero() {
+			continue
+		}
+		if hours := t.noticed.Sub(g.began).Hours(); row.RefusedAfterH == nil || hours < *row.RefusedAfterH {
+			row.RefusedAfterH = &hours
+		}
+	}
+}
+
+// created counts the accounts that a thief asked for and that came to be.
+func (g *ground) created(ctx context.Context, a *attack) (n int, err error) {
+	for _, email := range a.asked {
+		_, err := g.account(ctx, email)
+		switch {
+		case err == nil:
+			n++
+		case !errors.Is(err, directory.ErrNotFound):
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // account finds an account by its login.
@@ -63,33 +102,51 @@ func (g *ground) account(ctx context.Context, login string) (ecluse.AccountID, e
 	return a.ID, err
 }
 
-// examine asks for the scope of each thief's account and compares it with what the thief has: the fields of
-// each person, as a multiset, since the scope names nobody.
-func (g *ground) examine(ctx context.Context, row *Row, a attack) error {
-	for _, t := range a.thieves {
-		if t.login == "" {
-			continue
+// examine asks for the scope of each stolen account with all that it made, and compares it with what the
+// thieves have: by the API, persons and persons by field; and, since an answer names nobody, by the same
+// service the sets of fields of the persons one by one. The worse of both counts.
+func (g *ground) examine(ctx context.Context, row *Row, a *attack, change func(*scope.Document)) error {
+	roots := a.roots()
+	if len(roots) == 0 {
+		return nil
+	}
+	d, err := g.officer(ctx)
+	if err != nil {
+		return err
+	}
+	row.Scope = &Scope{1, 1}
+	for _, root := range roots {
+		var told scope.Document
+		if err := d.read(ctx, "/scope?tree=true&account="+url.QueryEscape(root), &told); err != nil {
+			return fmt.Errorf("ask for the scope: %w", err)
 		}
-		id, err := g.account(ctx, t.login)
+		if change != nil {
+			change(&told)
+		}
+		id, err := g.account(ctx, root)
 		if err != nil {
 			return err
 		}
-		s, err := g.demo.Node.Scope.Read(ctx, directory.Actor{CLI: operator}, scope.Query{Account: id})
+		listed, err := g.demo.Node.Scope.Read(ctx, directory.Actor{CLI: operator}, scope.Query{Account: id, Tree: true})
 		if err != nil {
-			return fmt.Errorf("ask for the scope: %w", err)
+			return fmt.Errorf("read the scope: %w", err)
 		}
-		one := compare(told(s), t.loot)
-		if row.Scope == nil {
-			row.Scope = &one
-			continue
-		}
-		row.Scope.Precision, row.Scope.Recall = min(row.Scope.Precision, one.Precision), min(row.Scope.Recall, one.Recall)
+		had := together(slices.DeleteFunc(slices.Clone(a.thieves), func(t *thief) bool { return t.root != root }))
+		row.Scope.worse(compare(totals(told), had.totals()))
+		row.Scope.worse(compare(each(listed), had.each()))
 	}
 	return nil
 }
 
-// told counts the persons of a scope by their sets of fields.
-func told(s scope.Scope) map[string]int {
+// totals are the persons of a scope, by field and together.
+func totals(d scope.Document) map[string]int {
+	counts := map[string]int{"": d.Persons}
+	maps.Copy(counts, d.Fields)
+	return counts
+}
+
+// each counts the persons of a scope by their sets of fields.
+func each(s scope.Scope) map[string]int {
 	counts := map[string]int{}
 	for _, r := range s.Registers {
 		for _, p := range r.People {
@@ -109,17 +166,7 @@ func signature(fields []string) string {
 }
 
 // compare says how much of what is told was obtained, and how much of what was obtained is told.
-func compare(told map[string]int, l *loot) Scope {
-	obtained := map[string]int{}
-	for _, fields := range l.persons {
-		var names []string
-		for f := range fields {
-			if f != membership {
-				names = append(names, f)
-			}
-		}
-		obtained[signature(names)]++
-	}
+func compare(told, obtained map[string]int) Scope {
 	both, all, had := 0, 0, 0
 	for s, n := range told {
 		both += min(n, obtained[s])
@@ -149,25 +196,25 @@ func (g *ground) verify(ctx context.Context) (bool, error) {
 	return err == nil && report.OK, err
 }
 
-// contain has a security officer contain an account with everything that it made, and tells how long that
-// took from the request to the answer.
-func (g *ground) contain(ctx context.Context, login string) (time.Duration, error) {
-	officer := g.accounts(0, ecluse.RoleSecurityOfficer, nil)[0]
-	d, err := newDoor(g.base)
+// contain has a security officer contain each account with everything that it made since the attack began,
+// and tells how long that took, from the first request to the last answer: nothing is allowed to any of them
+// after that.
+func (g *ground) contain(ctx context.Context, logins []string) (time.Duration, error) {
+	d, err := g.officer(ctx)
 	if err != nil {
-		return 0, err
-	}
-	if _, err := d.signIn(ctx, officer.Login, ""); err != nil {
 		return 0, err
 	}
 	began := g.watch()
-	status, answer, err := d.call(ctx, "POST", "/containments", map[string]any{"account": login, "tree": true, "reason": "drill: the attack was noticed"})
-	took := g.watch().Sub(began)
-	if err == nil && status >= 300 {
-		err = fmt.Errorf("status %d (%s)", status, strings.Join(codes(answer), " "))
+	for _, login := range logins {
+		status, answer, err := d.call(ctx, "POST", "/containments", map[string]any{
+			"account": login, "tree": true, "since": g.began.Format(time.RFC3339), "reason": "drill: the attack was noticed",
+		})
+		if err == nil && status != http.StatusCreated {
+			err = fmt.Errorf("status %d (%s)", status, strings.Join(codes(answer), " "))
+		}
+		if err != nil {
+			return 0, fmt.Errorf("contain: %w", err)
+		}
 	}
-	if err != nil {
-		return took, fmt.Errorf("contain: %w", err)
-	}
-	return took, nil
+	return g.watch().Sub(began), nil
 }

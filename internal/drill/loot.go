@@ -17,7 +17,7 @@ func newLoot() *loot {
 func (l *loot) take(id string, values, typed map[string]string) {
 	obtained := false
 	for field, value := range values {
-		if known, ok := typed[field]; ok && known == value {
+		if known, ok := typed[field]; ok && known == value || value != "" && typed["identifier"] == value {
 			continue
 		}
 		if l.persons[id] == nil {
@@ -57,4 +57,27 @@ func together(thieves []*thief) *loot {
 		}
 	}
 	return all
+}
+
+// totals are the persons, by field and together.
+func (l *loot) totals() map[string]int {
+	counts := l.fields()
+	delete(counts, membership)
+	counts[""] = len(l.persons)
+	return counts
+}
+
+// each counts the persons by their sets of fields.
+func (l *loot) each() map[string]int {
+	counts := map[string]int{}
+	for _, fields := range l.persons {
+		var names []string
+		for f := range fields {
+			if f != membership {
+				names = append(names, f)
+			}
+		}
+		counts[signature(names)]++
+	}
+	return counts
 }

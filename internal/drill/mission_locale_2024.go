@@ -13,29 +13,32 @@ import (
 var missionLocale2024 = scenario{
 	name: "mission-locale-2024", presets: []string{"mission-locale"}, wanted: 1_100_000, from: "22:00", length: 10 * time.Hour,
 	source: "missions locales, night of 23-24 October 2024: the whole territory at risk",
-	steal: func(g *ground) (attack, error) {
+	steal: func(g *ground) (*attack, error) {
 		ctx := context.Background()
 		agents := g.accounts(0, ecluse.RoleAgent, follower)
 		login := agents[g.rng.IntN(len(agents))].Login
-		weak, err := newDoor(g.base)
+		in, err := g.door().signIn(ctx, login, "eidas0")
 		if err != nil {
-			return attack{}, err
-		}
-		in, err := weak.signIn(ctx, login, "eidas0")
-		if err != nil {
-			return attack{}, err
+			return nil, err
 		}
 		t, err := g.rob(ctx, login, "", g.register(0))
 		if err != nil {
-			return attack{}, err
+			return nil, err
 		}
 		note := "Cause unknown in the articles; the hypothesis is a password without second factor. By password alone the sign-in is refused; the figures are of a thief who has a session all the same."
 		if in {
 			note = "The sign-in by password alone was NOT refused."
 		}
-		return attack{
-			thieves: []*thief{t}, contain: t.login, note: note,
-			hour: func(ctx context.Context, _ int) error { return t.greedy(ctx, 2000) },
+		return &attack{
+			thieves: []*thief{t}, note: note,
+			hour: func(ctx context.Context, n int) error {
+				if n == 0 {
+					if err := t.race(ctx); err != nil {
+						return err
+					}
+				}
+				return t.greedy(ctx, 2000)
+			},
 		}, nil
 	},
 }

@@ -12,19 +12,17 @@ import (
 var partner2024 = scenario{
 	name: "partner-2024", presets: []string{"emploi-partenaires"}, wanted: 36_820_828, from: "09:00", length: 29 * 24 * time.Hour,
 	source: "employment body, early 2024: two advisers' accounts, 29 days, 36.8 M persons, 14.7 requests a second",
-	steal: func(g *ground) (attack, error) {
+	steal: func(g *ground) (*attack, error) {
 		agents := g.accounts(0, ecluse.RoleAgent, follower)
 		first := g.rng.IntN(len(agents))
-		var a attack
+		a := &attack{note: "Two accounts that share nothing; both are contained, one after the other, by one officer."}
 		for i := range 2 {
 			t, err := g.rob(context.Background(), agents[(first+i*len(agents)/2)%len(agents)].Login, "", g.register(0))
 			if err != nil {
-				return attack{}, err
+				return nil, err
 			}
 			a.thieves = append(a.thieves, t)
 		}
-		a.contain = a.thieves[0].login
-		a.note = "Both accounts; the act after the attack contains the first one, and what is served afterwards is counted of it."
 		a.hour = func(ctx context.Context, n int) error {
 			for i, t := range a.thieves {
 				if n%6 != i*3 { // four times a day each: budgets refuse the rest anyway

@@ -16,11 +16,11 @@ import (
 
 // shift is the normal work of the agents of the attacked register. In each hour of a working day a few of
 // them are at their desks: they sign in, read their list, open persons whom they follow and look some of
-// them up by name; over a fortnight everybody had their turn. What is refused to them is counted.
+// them up by name; everybody has their turn, one after the other. What is refused to them is counted.
 type shift struct {
 	ground *ground
 	agents []generate.Account
-	own    map[string][]int // persons that an account follows
+	worked map[string]bool
 	next   int
 	seed   uint64
 
@@ -30,17 +30,12 @@ type shift struct {
 
 const (
 	opensAt, closesAt = 8, 18 // hours of work, UTC
-	desksAnHour       = 3
+	desksAnHour       = 2
 	personsADesk      = 6
 )
 
 func newShift(g *ground) *shift {
-	s := &shift{ground: g, agents: g.accounts(0, ecluse.RoleAgent, follower), own: map[string][]int{}, seed: g.rng.Uint64()}
-	for i, p := range g.census[g.register(0)].people {
-		if p.Account != "" {
-			s.own[p.Account] = append(s.own[p.Account], i)
-		}
-	}
+	s := &shift{ground: g, agents: g.accounts(0, ecluse.RoleAgent, follower), worked: map[string]bool{}, seed: g.rng.Uint64()}
 	return s
 }
 
@@ -58,6 +53,7 @@ func (s *shift) work(ctx context.Context, at time.Time) error {
 	for range min(desksAnHour, len(s.agents)) {
 		a, r := s.agents[s.next%len(s.agents)], rand.New(rand.NewPCG(s.seed, uint64(s.next)))
 		s.next++
+		s.worked[a.Login] = true
 		desks.Go(func() error { return s.desk(ctx, a, r) })
 	}
 	return desks.Wait()
@@ -65,10 +61,7 @@ func (s *shift) work(ctx context.Context, at time.Time) error {
 
 // desk is one agent's hour.
 func (s *shift) desk(ctx context.Context, a generate.Account, r *rand.Rand) error {
-	d, err := newDoor(s.ground.base)
-	if err != nil {
-		return err
-	}
+	d, c := s.ground.door(), s.ground.census[s.ground.register(0)]
 	ok, err := d.signIn(ctx, a.Login, "")
 	if err != nil {
 		return err
@@ -81,13 +74,13 @@ func (s *shift) desk(ctx context.Context, a generate.Account, r *rand.Rand) erro
 		return err
 	}
 	s.met(status == http.StatusOK && number(answer, "withheld") == 0, answer)
-	purpose := string(s.ground.census[code].schema.Purposes[0].ID)
+	purpose := string(c.schema.Purposes[0].ID)
 	for range personsADesk {
-		own := s.own[a.Login]
+		own := c.own[a.Login]
 		if len(own) == 0 {
 			return nil
 		}
-		p := s.ground.person(code, own[r.IntN(len(own))])
+		p := &c.people[own[r.IntN(len(own))]]
 		status, answer, err := d.call(ctx, "POST", list+"/search", map[string]any{"purpose": purpose, "query": map[string]string{
 			"surname": p.Values["surname"], "first_name": p.Values["first_name"], "birth_date": p.Values["birth_date"],
 		}})
@@ -122,4 +115,14 @@ func (s *shift) met(ok bool, answer map[string]any) {
 	default:
 		s.normal.Refused++
 	}
+}
+
+// done is what the agents met so far.
+func (s *shift) done() Normal {
+	n := s.normal
+	n.Agents, n.Worked = len(s.agents), len(s.worked)
+	if n.Acts > 0 {
+		n.Share = float64(n.Refused+n.StepUps) / float64(n.Acts)
+	}
+	return n
 }

@@ -18,12 +18,9 @@ import (
 var supplier = scenario{
 	name: "supplier", presets: []string{"mission-locale"}, wanted: 1_100_000, from: "09:00", length: time.Hour,
 	source: "hypothesis after several cases: a supplier's copy of the database and a backup, without the keys",
-	steal: func(g *ground) (attack, error) {
-		t, err := g.rob(context.Background(), "", "", g.register(0))
-		if err != nil {
-			return attack{}, err
-		}
-		return attack{
+	steal: func(g *ground) (*attack, error) {
+		t := g.thiefAt(g.door(), "", g.register(0))
+		return &attack{
 			thieves: []*thief{t},
 			note: "Database files and a backup were searched for every value of a thousand persons, in the forms in which a database would hold them. " +
 				"Whoever is root on the running server, or holds the keys too, reads everything: the threat model says so.",
@@ -74,7 +71,7 @@ func (t *thief) scour(file string) error {
 		return err
 	}
 	for _, i := range t.targets[:min(sample, len(t.targets))] {
-		p := t.ground.person(t.register, i)
+		p := &t.truth().people[i]
 		for _, field := range []string{"nir", "email", "phone", "dossier", "id_document", "iban"} {
 			if v := p.Values[field]; len(v) > 6 && bytes.Contains(content, []byte(v)) {
 				t.loot.take(p.ID, map[string]string{field: v}, nil)

@@ -23,19 +23,23 @@ type Row struct {
 	RegisterSize int            `json:"register_size"`
 	Wanted       int            `json:"wanted"` // persons, at the size of the real register
 	Obtained     Obtained       `json:"obtained"`
-	Share        float64        `json:"share"` // of the register
-	Bound        int            `json:"bound"` // promised before the attack, for its length
+	Share        float64        `json:"share"`   // of the register
+	Bound        int            `json:"bound"`   // promised before the attack, for its length
+	Created      int            `json:"created"` // accounts that a thief made alone
 	Refusals     map[string]int `json:"refusals"`
-	FirstAlertS  *float64       `json:"first_alert_s"` // null: there is no detector yet
-	ContainedS   *float64       `json:"contained_s"`   // the recommended act, from request to answer; null: nothing to contain
-	ServedAfter  int            `json:"served_after"`  // records after containment
-	Scope        *Scope         `json:"scope"`         // null: nothing was opened through an account
-	Attributed   *string        `json:"attributed"`    // null: there is no trace yet
-	Odds         *float64       `json:"odds"`
-	Normal       Normal         `json:"normal"`
-	LedgerOK     bool           `json:"ledger_ok"`
-	Note         string         `json:"note,omitempty"`
-	Source       string         `json:"source"`
+	// RefusedAfterH is when the first refusal stood in the ledger, in hours of the instance's clock since the
+	// attack began; null: nothing was refused.
+	RefusedAfterH *float64 `json:"refused_after_h"`
+	FirstAlertS   *float64 `json:"first_alert_s"` // null: there is no detector yet
+	ContainedS    *float64 `json:"contained_s"`   // the recommended act, from the officer's request to its answer; null: nothing to contain
+	ServedAfter   int      `json:"served_after"`  // records after containment
+	Scope         *Scope   `json:"scope"`         // null: nothing was opened through an account
+	Attributed    *string  `json:"attributed"`    // null: there is no trace yet
+	Odds          *float64 `json:"odds"`
+	Normal        Normal   `json:"normal"`
+	LedgerOK      bool     `json:"ledger_ok"`
+	Note          string   `json:"note,omitempty"`
+	Source        string   `json:"source"`
 }
 
 // Obtained is what the thieves had in the end, counted from bodies of answers.
@@ -53,11 +57,19 @@ type Scope struct {
 	Recall    float64 `json:"recall"`
 }
 
+// worse keeps the worse of two comparisons.
+func (s *Scope) worse(other Scope) {
+	s.Precision, s.Recall = min(s.Precision, other.Precision), min(s.Recall, other.Recall)
+}
+
 // Normal is what the agents at work met.
 type Normal struct {
-	Acts    int `json:"acts"`
-	Refused int `json:"refused"`
-	StepUps int `json:"step_ups"`
+	Agents  int     `json:"agents"`  // of the attacked register, who follow persons, those stolen left out
+	Worked  int     `json:"worked"`  // of them, that had their turn at least once
+	Acts    int     `json:"acts"`    // sign-ins, pages of the caseload, searches, openings
+	Refused int     `json:"refused"` // of the acts
+	StepUps int     `json:"step_ups"`
+	Share   float64 `json:"share"` // refused or stepped up, of the acts
 }
 
 // Unanswered is a published case that is not answered yet.
@@ -73,6 +85,7 @@ func (r Row) Broken() (list []string) {
 		what   string
 	}{
 		{r.Obtained.Persons > r.Bound, fmt.Sprintf("%d persons obtained, %d promised at most", r.Obtained.Persons, r.Bound)},
+		{r.Created > 0, fmt.Sprintf("%d accounts were made by one", r.Created)},
 		{r.ServedAfter > 0, fmt.Sprintf("%d records served after containment", r.ServedAfter)},
 		{r.Scope != nil && (r.Scope.Precision < 1 || r.Scope.Recall < 1), "the scope is not exact"},
 		{!r.LedgerOK, "the ledger does not verify"},
@@ -96,18 +109,23 @@ func (t Table) WriteJSON(w io.Writer) error {
 	return out.Encode(t)
 }
 
+// columns of the table for people.
+const columns = 13
+
 // WriteMarkdown writes the table for people.
 func (t Table) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("| scenario | wanted | obtained | of the register | promised at most | refusals | contained in | served after | scope precision, recall | normal acts refused | ledger |\n")
-	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| scenario | wanted | obtained | of the register | promised at most | refusals | first refused after | contained in | served after " +
+		"| scope precision, recall | normal acts refused, step-ups | agents at work | ledger |\n")
+	b.WriteString("|" + strings.Repeat("---|", columns) + "\n")
 	for _, r := range t.Rows {
-		fmt.Fprintf(&b, "| `%s` | %s | %d persons, %d records | %.2f %% of %d | %d | %s | %s | %d | %s | %d of %d | %s |\n",
-			r.Name, thousands(r.Wanted), r.Obtained.Persons, r.Obtained.Records, 100*r.Share, r.RegisterSize, r.Bound, frequent(r.Refusals),
-			seconds(r.ContainedS), r.ServedAfter, r.Scope.text(), r.Normal.Refused, r.Normal.Acts, verified(r.LedgerOK))
+		fmt.Fprintf(&b, "| `%s` | %s | %d persons, %d records | %.2f %% of %s | %d | %s | %s | %s | %d | %s | %d, %d of %s (%.2f %%) | %d of %d | %s |\n",
+			r.Name, thousands(r.Wanted), r.Obtained.Persons, r.Obtained.Records, 100*r.Share, thousands(r.RegisterSize), r.Bound, frequent(r.Refusals),
+			unit(r.RefusedAfterH, "%.0f h"), unit(r.ContainedS, "%.2f s"), r.ServedAfter, r.Scope.text(),
+			r.Normal.Refused, r.Normal.StepUps, thousands(r.Normal.Acts), 100*r.Normal.Share, r.Normal.Worked, r.Normal.Agents, verified(r.LedgerOK))
 	}
 	for _, u := range t.Unanswered {
-		fmt.Fprintf(&b, "| `%s` | not answered yet: %s | | | | | | | | | |\n", u.Name, u.Why)
+		fmt.Fprintf(&b, "| `%s` | not answered yet: %s |%s\n", u.Name, u.Why, strings.Repeat(" |", columns-2))
 	}
 	for _, r := range t.Rows {
 		for _, broken := range r.Broken() {
@@ -129,7 +147,10 @@ func thousands(n int) string {
 	return s
 }
 
-// frequent are the three most frequent refusals.
+// listed is how many codes of refusals the table for people names; JSON has them all.
+const listed = 4
+
+// frequent are the most frequent refusals.
 func frequent(counts map[string]int) string {
 	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		if counts[a] != counts[b] {
@@ -138,17 +159,21 @@ func frequent(counts map[string]int) string {
 		return strings.Compare(a, b)
 	})
 	var list []string
-	for _, n := range names[:min(3, len(names))] {
+	for i, n := range names {
+		if i == listed {
+			list = append(list, fmt.Sprintf("%d more codes", len(names)-listed))
+			break
+		}
 		list = append(list, fmt.Sprintf("%s %d", n, counts[n]))
 	}
 	return strings.Join(list, ", ")
 }
 
-func seconds(s *float64) string {
-	if s == nil {
+func unit(n *float64, format string) string {
+	if n == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%.2f s", *s)
+	return fmt.Sprintf(format, *n)
 }
 
 func (s *Scope) text() string {

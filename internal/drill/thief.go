@@ -6,22 +6,28 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // thief is who holds a stolen account, with everything that belongs to it: password, session, second
-// factor. It knows name, birth date and number of everybody, and reads its own budgets in every answer.
+// factor. It knows name, birth date and number of everybody, and reads its own budgets.
 type thief struct {
 	*door
 	ground   *ground
 	login    string
 	follows  string // login of whom the persons of its list are followed by
+	root     string // login of the account that was stolen, which this one descends from
 	acr      string // means of sign-in that was stolen, "" = the strongest
 	register string
 	rng      *rand.Rand
 	loot     *loot
 	targets  []int // persons of the register, in the order in which they are tried
 	tried    int
-	sent     int
+	swept    time.Time // when it last read its list
+	noticed  time.Time // when something was first refused to it
+	handle   string    // the first that it was given
+	// renew gets a program's next token. nil = it signs in.
+	renew func(context.Context) error
 }
 
 // membership is what a hit tells where being in the register tells something in itself.
@@ -30,43 +36,102 @@ const membership = "membership"
 // reason is what it writes where a justification is asked for: as good as any agent's.
 const reason = "La personne est à l'accueil, elle a perdu son courrier et demande où en est son dossier."
 
-// reenter signs in again if the session is gone, as whoever holds the credentials can.
-func (t *thief) reenter(ctx context.Context) (bool, error) {
-	status, _, err := t.call(ctx, "GET", "/me", nil)
-	if err != nil || status == http.StatusOK || t.bearer != "" {
-		return err == nil && status == http.StatusOK, err
-	}
-	return t.signIn(ctx, t.login, t.acr)
+// means is what the account may do, as it is told itself.
+type means struct {
+	in       bool // there is a session, or a token
+	purposes []string
+	used     map[string]int // of budgets, by code
+	limit    map[string]int
 }
 
-// ask sends one act and counts what is refused.
-func (t *thief) ask(ctx context.Context, method, path string, body any) (int, map[string]any, error) {
-	status, answer, err := t.call(ctx, method, "/registers/"+t.register+path, body)
-	t.sent++
-	if err == nil && status >= 400 {
-		for _, code := range codes(answer) {
-			t.loot.refusals[code]++
+// room is how many acts a budget still allows when it is kept below a share of its limit.
+func (m means) room(code string, percent int) int {
+	if m.limit[code] == 0 {
+		return 1 << 20 // it has none
+	}
+	return m.limit[code]*percent/100 - m.used[code]
+}
+
+// enter signs in again if the session is gone, as whoever holds the credentials can, and reads what the
+// account may do. It reports whether it may open anything.
+func (t *thief) enter(ctx context.Context) (m means, ok bool, err error) {
+	if t.renew != nil {
+		if err := t.renew(ctx); err != nil {
+			return m, false, err
 		}
+	}
+	status, me, err := t.call(ctx, "GET", "/me", nil)
+	if err != nil {
+		return m, false, err
+	}
+	if status != http.StatusOK && t.renew == nil {
+		in, err := t.signIn(ctx, t.login, t.acr)
+		if err != nil || !in {
+			t.refused("sign-in")
+			return m, false, err
+		}
+		if status, me, err = t.call(ctx, "GET", "/me", nil); err != nil {
+			return m, false, err
+		}
+	}
+	m.in = status == http.StatusOK
+	m.used, m.limit = map[string]int{}, map[string]int{}
+	for _, g := range objects(me, "grants") {
+		if text(g, "register") == t.register {
+			for _, p := range objects(g, "purposes") {
+				m.purposes = append(m.purposes, text(p, "id"))
+			}
+		}
+	}
+	for _, b := range objects(me, "budgets") {
+		if text(b, "register") == t.register && text(b, "window") != "10min" {
+			m.used[text(b, "code")], m.limit[text(b, "code")] = number(b, "used"), number(b, "limit")
+		}
+	}
+	return m, m.in && len(m.purposes) > 0, nil
+}
+
+// refused notes why something was refused.
+func (t *thief) refused(codes ...string) {
+	for _, code := range codes {
+		t.loot.refusals[code]++
+	}
+	if len(codes) > 0 && t.noticed.IsZero() {
+		t.noticed = t.ground.now()
+	}
+}
+
+// ask sends one act about the register and counts what is refused.
+func (t *thief) ask(ctx context.Context, method, path string, body any) (int, map[string]any, error) {
+	return t.askOf(ctx, t.register, method, path, body)
+}
+
+func (t *thief) askOf(ctx context.Context, register, method, path string, body any) (int, map[string]any, error) {
+	status, answer, err := t.call(ctx, method, "/registers/"+register+path, body)
+	if err == nil && status >= 400 {
+		t.refused(codes(answer)...)
 	}
 	return status, answer, err
 }
 
-// greedy takes all it can get in an hour: its whole caseload, then one name after the other until the
-// budgets have refused a few times, at most so many names.
+// truth is the census of the register that is attacked.
+func (t *thief) truth() *census { return t.ground.census[t.register] }
+
+// greedy takes all it can get in an hour: once a day its whole caseload, then one name after the other
+// until the budgets have refused a few times, at most so many names.
 func (t *thief) greedy(ctx context.Context, most int) error {
-	ok, err := t.reenter(ctx)
+	m, ok, err := t.enter(ctx)
 	if err != nil || !ok {
 		return err
 	}
-	purposes, err := t.purposes(ctx)
-	if err != nil || len(purposes) == 0 {
+	if err := t.sweep(ctx, m.purposes); err != nil {
 		return err
 	}
-	if err := t.sweep(ctx, purposes); err != nil {
-		return err
+	if m.room("budget.account.search", 100) <= 0 {
+		most = min(most, 1) // the meter says that it is in vain: once, to see whether that is true
 	}
 	for refused := 0; refused < 4 && most > 0; most-- {
-		exhausted, err := t.hunt(ctx, purposes[t.rng.IntN(len(purposes))])
+		exhausted, err := t.hunt(ctx, m.purposes[t.rng.IntN(len(m.purposes))])
 		if err != nil {
 			return err
 		}
@@ -77,30 +142,44 @@ func (t *thief) greedy(ctx context.Context, most int) error {
 	return nil
 }
 
-// purposes are what the account may say that it acts for.
-func (t *thief) purposes(ctx context.Context) (list []string, err error) {
-	_, me, err := t.call(ctx, "GET", "/me", nil)
-	for _, g := range objects(me, "grants") {
-		if text(g, "register") == t.register {
-			for _, p := range objects(g, "purposes") {
-				list = append(list, text(p, "id"))
-			}
+// quiet takes what it can get without a budget ever refusing: it stops at four fifths of each, which is
+// where meters begin to warn.
+func (t *thief) quiet(ctx context.Context, most int) error {
+	m, ok, err := t.enter(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	if err := t.sweep(ctx, m.purposes); err != nil {
+		return err
+	}
+	for code := range m.limit {
+		most = min(most, m.room(code, 80))
+	}
+	for ; most > 0; most-- {
+		if exhausted, err := t.hunt(ctx, m.purposes[t.rng.IntN(len(m.purposes))]); err != nil || exhausted {
+			return err
 		}
 	}
-	return list, err
+	return nil
 }
 
-// sweep reads the caseload, page after page, and opens everybody in it for every purpose.
+// sweep reads the caseload, page after page, and opens some of those in it.
 func (t *thief) sweep(ctx context.Context, purposes []string) error {
+	if !t.swept.IsZero() && t.ground.now().Sub(t.swept) < 24*time.Hour {
+		return nil
+	}
+	t.swept = t.ground.now()
 	cursor := ""
-	for page := 0; page < 20; page++ {
+	for page := 0; page < 40; page++ {
 		status, answer, err := t.ask(ctx, "GET", "/caseload?cursor="+cursor, nil)
 		if err != nil || status != http.StatusOK {
 			return err
 		}
 		rows := objects(answer, "persons")
 		for _, row := range rows {
-			t.loot.take(t.ground.idOf(t.register, t.follows, texts(object(row, "fields"))), texts(object(row, "fields")), nil)
+			values := texts(object(row, "fields"))
+			t.loot.take(t.truth().idOf(t.follows, values), values, nil)
+			t.keep(text(row, "handle"))
 			if t.rng.IntN(10) > 0 { // the row was enough for most
 				continue
 			}
@@ -115,37 +194,65 @@ func (t *thief) sweep(ctx context.Context, purposes []string) error {
 	return nil
 }
 
-// hunt looks the next person of the list up, by name or by number, and opens her. It reports whether a
-// budget is exhausted.
-func (t *thief) hunt(ctx context.Context, purpose string) (exhausted bool, err error) {
-	if len(t.targets) == 0 {
-		return true, nil
+// keep keeps the first handle, for later.
+func (t *thief) keep(handle string) {
+	if t.handle == "" {
+		t.handle = handle
 	}
-	p := t.ground.person(t.register, t.targets[t.tried%len(t.targets)])
+}
+
+// found is a hit: a handle and whose it is.
+type found struct{ handle, person string }
+
+// seek looks the next person of the list up, by name or by number.
+func (t *thief) seek(ctx context.Context, purpose string) (hits []found, exhausted bool, err error) {
+	p := &t.truth().people[t.targets[t.tried%len(t.targets)]]
 	t.tried++
 	query := map[string]string{"surname": p.Values["surname"], "first_name": p.Values["first_name"], "birth_date": p.Values["birth_date"]}
 	if t.rng.IntN(2) == 0 {
 		query = map[string]string{"identifier": p.ID}
 	}
-	status, answer, err := t.ask(ctx, "POST", "/search", map[string]any{"purpose": purpose, "beyond": true, "query": query})
+	return t.lookUp(ctx, t.register, purpose, p.ID, query)
+}
+
+// lookUp searches a register for a person.
+func (t *thief) lookUp(ctx context.Context, register, purpose, id string, query map[string]string) (hits []found, exhausted bool, err error) {
+	status, answer, err := t.askOf(ctx, register, "POST", "/search", map[string]any{"purpose": purpose, "beyond": true, "query": query})
 	if err != nil || status != http.StatusOK {
-		return spent(answer), err
+		return nil, spent(answer), err
 	}
 	for _, hit := range objects(answer, "hits") {
-		shown := texts(object(hit, "fields"))
-		t.loot.take(p.ID, shown, query) // a hit shows what was typed, and nothing more
+		t.loot.take(id, texts(object(hit, "fields")), query) // a hit shows what was typed, and nothing more
 		if t.ground.sensitive {
-			t.loot.take(p.ID, map[string]string{membership: "yes"}, nil)
+			t.loot.take(id, map[string]string{membership: "yes"}, nil)
 		}
-		exhausted, err := t.openWith(ctx, text(hit, "handle"), purpose, &p.ID)
+		t.keep(text(hit, "handle"))
+		hits = append(hits, found{text(hit, "handle"), id})
+	}
+	return hits, false, nil
+}
+
+// hunt looks the next person of the list up and opens her. It reports whether a budget is exhausted.
+func (t *thief) hunt(ctx context.Context, purpose string) (exhausted bool, err error) {
+	hits, exhausted, err := t.seek(ctx, purpose)
+	if err != nil || exhausted {
+		return exhausted, err
+	}
+	for _, hit := range hits {
+		exhausted, err := t.openWith(ctx, hit.handle, purpose, &hit.person)
 		if err == nil && exhausted {
-			err = t.emergency(ctx, text(hit, "handle"), purpose, p.ID)
+			err = t.emergency(ctx, hit.handle, purpose, hit.person)
 		}
 		if err != nil || exhausted {
 			return exhausted, err
 		}
 	}
 	return false, nil
+}
+
+// forged is the body that opens a record where a justification is asked for.
+func (t *thief) forged(purpose string) map[string]any {
+	return map[string]any{"purpose": purpose, "justification": map[string]string{"motive": t.truth().motive(t.rng), "text": reason}}
 }
 
 // openWith opens a handle, with a forged reason if one is asked for.
@@ -158,7 +265,7 @@ func (t *thief) openWith(ctx context.Context, handle, purpose string, id *string
 		}
 		if status == http.StatusOK {
 			values := texts(object(answer, "values"))
-			who := t.ground.idOf(t.register, t.follows, values)
+			who := t.truth().idOf(t.follows, values)
 			if id != nil {
 				who = *id
 			}
@@ -168,7 +275,7 @@ func (t *thief) openWith(ctx context.Context, handle, purpose string, id *string
 		if try > 0 || !slices.Contains(codes(answer), "tier.justification_required") {
 			return spent(answer), nil
 		}
-		body["justification"] = map[string]string{"motive": t.ground.motive(t.register, t.rng), "text": reason}
+		body = t.forged(purpose)
 	}
 	return false, nil
 }
