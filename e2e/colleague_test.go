@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 func TestAColleagueRaisesALimitForADay(t *testing.T) {
@@ -48,7 +50,12 @@ func TestAnAgentEntrustsAPersonToAColleague(t *testing.T) {
 		p.choose("form.reason .option label[for=kind-2]") // the third kind: stand-in
 		p.fill("receiver", "nobody@elsewhere.test")
 		p.press("form.reason .actions button")
-		p.want("#receiver-error")
+		p.want(".signal.stop") // each try is in the ledger: nobody finds out by trying who works here
+		p.inspect("link-nobody")
+		p.press("a.button[href*='/link?']")
+		if typed := ask(p, chromedp.Evaluate[string](`document.querySelector("[name=receiver]").value`)); typed != "nobody@elsewhere.test" {
+			t.Errorf("the form has kept %q", typed)
+		}
 		p.fill("receiver", p.who("agent", 1))
 		p.press("form.reason .actions button")
 		p.want(".signal.go")

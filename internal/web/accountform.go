@@ -30,6 +30,7 @@ var accountRoles = []string{"agent", "account_manager", "agent account_manager",
 
 // newAccount shows the form for a newcomer.
 func (s *Site) newAccount(q *query) (answer, error) {
+	s.again(q)
 	page, err := s.accountForm(q, nil, q.standing.Organisation)
 	if err != nil {
 		return answer{}, err
@@ -39,6 +40,7 @@ func (s *Site) newAccount(q *query) (answer, error) {
 
 // changeAccount shows it for somebody who is there.
 func (s *Site) changeAccount(q *query) (answer, error) {
+	s.again(q)
 	m, o, err := s.member(q)
 	if err != nil {
 		return answer{}, err

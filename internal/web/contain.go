@@ -63,6 +63,7 @@ const maxStopped = 100
 
 // containForm asks.
 func (s *Site) containForm(q *query) (answer, error) {
+	s.again(q)
 	page, _, err := s.containOf(q)
 	if err != nil {
 		return answer{}, err

@@ -47,6 +47,7 @@ const (
 
 // link shows the form.
 func (s *Site) link(q *query) (answer, error) {
+	s.again(q)
 	p, err := s.place(q, q.URL.Query().Get("purpose"))
 	if err != nil {
 		return answer{}, err

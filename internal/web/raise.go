@@ -59,6 +59,7 @@ const maxColleagues = 60
 
 // raises shows the form, or the choice of the register.
 func (s *Site) raises(q *query) (answer, error) {
+	s.again(q)
 	page, err := s.raiseForm(q, q.URL.Query().Get("register"))
 	if err != nil {
 		return answer{}, err

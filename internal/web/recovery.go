@@ -31,6 +31,7 @@ type recoveryPage struct {
 
 // recovery shows the first step.
 func (s *Site) recovery(q *query) (answer, error) {
+	s.again(q)
 	page := recoveryPage{Email: recoveryEmail(q), Notice: q.URL.Query().Get("done") == "yes"}
 	return show("recovery", page)
 }

@@ -24,6 +24,7 @@ type refusalPage struct {
 	Purpose string
 	Raise   string // a colleague could raise the limit: yes; one did: done; that would not help: ""
 	StepUp  string // path of the page that asks for an own factor and comes back, "" when it cannot help
+	Mend    string // path of the form whose receiver cannot be, with what was typed; "" = another reason
 	Entrust string // path of the page that entrusts the person to a colleague, "" when it cannot help
 	Meter   meterBox
 }
@@ -54,6 +55,10 @@ func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
 		back := q.route.back(q)
 		s.keepTyped(q, back)
 		page.StepUp = signin.StepUpLink(back)
+	}
+	if slices.Contains(no.reasons, ecluse.ReasonReceiver) && q.route.back != nil {
+		page.Mend = q.route.back(q)
+		s.keepTyped(q, page.Mend)
 	}
 	if no.handle != "" && !no.emergency {
 		page.Urgent = personPath(p.register.Code, no.handle, "emergency", "")

@@ -28,6 +28,7 @@ type replacementView struct {
 
 // replacements shows the form and the list.
 func (s *Site) replacements(q *query) (answer, error) {
+	s.again(q)
 	page, err := s.replacementForm(q)
 	page.Notice = q.URL.Query().Get("done") == "asked"
 	if err != nil {

@@ -39,6 +39,7 @@ const maxPeople = 50
 
 // scopeForm asks; nothing is read yet.
 func (s *Site) scopeForm(q *query) (answer, error) {
+	s.again(q)
 	page, _, err := s.scopeOf(q)
 	if err != nil {
 		return answer{}, err

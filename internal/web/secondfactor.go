@@ -184,6 +184,14 @@ func (s *Site) keepTyped(q *query, path string) {
 	}
 }
 
+// again gives back, once, what was typed on this page before the session locked itself or a proof was
+// asked for: the form reads it as if it had just been sent.
+func (s *Site) again(q *query) {
+	if kept, ok := s.rooms.Sessions.Draft(q.w, q.Request, q.caller, q.URL.RequestURI()); ok {
+		q.PostForm = kept
+	}
+}
+
 // nextOf is the page that the proof of a form leads to.
 func toSecondFactor(q *query) string {
 	return "/second-factor?" + url.Values{"next": {nextPage(q.field("next"))}}.Encode()
