@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -36,7 +37,7 @@ func (g *ghosts) entry(n ecluse.EntryNumber, at time.Time, reg ecluse.RegisterID
 	a, p := ghostAccounts+int64(n)*7919%accounts, ghostPersons+int64(n)*104729%persons
 	ca, cp := chain(g.accounts, a, n), chain(g.persons, p, n)
 	return ledger.Entry{
-		N: n, At: at, Kind: ledger.KindDisclose, Act: int64(n), Register: reg, Account: ecluse.AccountID(a), ASeq: ca.Seq, APrev: int64(ca.LastN),
+		Format: ledger.Format, N: n, At: at, Kind: ledger.KindDisclose, Act: int64(n), Register: reg, Account: ecluse.AccountID(a), ASeq: ca.Seq, APrev: int64(ca.LastN),
 		Organisation: 1, Session: 1, Person: ecluse.PersonID(p), PSeq: cp.Seq, PPrev: int64(cp.LastN), Version: 1, Fields: 0x3ff,
 		Purpose: purpose, Decision: ledger.Allow, Detail: []byte(`{"ch":"api","c":14,"a":1}`),
 	}
@@ -71,6 +72,9 @@ func preload(ctx context.Context, n *node.Node, s GateSetting) (int64, error) {
 		err := ledger.Preload(ctx, n.Store, n.Keys, n.Clock.Now(), size, func(number ecluse.EntryNumber, at time.Time) ledger.Entry {
 			return g.entry(number, at, reg.ID)
 		})
+		if errors.Is(err, ledger.ErrBusy) && ctx.Err() == nil { // nothing was written: the checkpoint of so much takes a while
+			continue
+		}
 		if err != nil {
 			return done, fmt.Errorf("preload entries: %w", err)
 		}
