@@ -3,6 +3,7 @@
 # make e2e      the journeys in Chromium, with axe-core from npm
 # make kill     the kill test at length: 100 times on SQLite, 20 on PostgreSQL, about three minutes
 # make thieves  random thieves at length: 2,000 on SQLite, 300 on PostgreSQL, about a quarter of an hour
+# make drill    every published attack against small registers, three days of each: a broken promise fails
 # make lint     gofmt, vet, staticcheck, dead code, tidy modules, exact versions
 # make bench    Go benchmarks
 # make fuzz     each fuzz target for FUZZTIME
@@ -26,7 +27,7 @@ endif
 # ECLUSE_REQUIRE_ALL=1 (set in CI) turns every skip into a failure.
 FORBID := $(if $(ECLUSE_REQUIRE_ALL),--forbid-skips)
 
-.PHONY: all build test test-all e2e pictures kill thieves lint lint-go lint-modules bench fuzz check-external clean
+.PHONY: all build test test-all e2e pictures kill thieves drill lint lint-go lint-modules bench fuzz check-external clean
 
 all: lint test
 
@@ -47,6 +48,9 @@ kill: bin/count
 
 thieves: bin/count
 	ECLUSE_ADVERSARY=$(THIEVES) go test -count=1 -run 'StolenAccount' -timeout 60m -json ./internal/exposure | bin/count $(FORBID)
+
+drill:
+	go run ./cmd/ecluse drill --scale 600 --days 3
 
 # The pictures of the documents, from the real pages.
 pictures:

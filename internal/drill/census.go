@@ -36,7 +36,11 @@ func takeCensus(ctx context.Context, d *demo.Demo, n int) (*census, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &census{population: p, schema: reg.Schema, byRow: map[string][]int{}, own: map[string][]int{}, only: map[string]hers{}}
+	return countPeople(p, reg.Schema), nil
+}
+
+func countPeople(p *generate.Population, schema *register.Schema) *census {
+	c := &census{population: p, schema: schema, byRow: map[string][]int{}, own: map[string][]int{}, only: map[string]hers{}}
 	for person := range p.Persons() {
 		i := len(c.people)
 		c.people = append(c.people, person)
@@ -56,7 +60,7 @@ func takeCensus(ctx context.Context, d *demo.Demo, n int) (*census, error) {
 			}
 		}
 	}
-	return c, nil
+	return c
 }
 
 func (c *census) rowOf(values map[string]string) string {

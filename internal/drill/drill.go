@@ -33,14 +33,15 @@ type Options struct {
 	Preset    string   // only scenarios of this preset; "" = all
 	Seed      uint64
 	Persons   int // of each register, 0 = the presets' demo scale
+	Days      int // at most so many of each attack, 0 = as long as it took
 	Now       func() time.Time
 	Log       *slog.Logger
 	Step      func(what string, done float64) // one call at a time
 
-	weak weakness // tests
+	weak map[string]weakness // by scenario; tests
 }
 
-// weakness is what a test breaks in a defence, to see that the drill notices.
+// weakness is what a test breaks in the defence, to see that the drill notices.
 type weakness struct {
 	promised  func(context.Context, *ground) error // once the bound is promised
 	attacked  func(context.Context, *ground) error // once the attack is over
@@ -175,6 +176,9 @@ const afterContainment = 3
 
 // replay plays one scenario from beginning to end.
 func replay(ctx context.Context, s scenario, m *moulds) (row Row, err error) {
+	if days := m.options.Days; days > 0 {
+		s.length = min(s.length, time.Duration(days)*24*time.Hour)
+	}
 	g, err := open(ctx, s, m)
 	if err != nil {
 		return Row{}, err
@@ -191,7 +195,7 @@ func replay(ctx context.Context, s scenario, m *moulds) (row Row, err error) {
 	if row.Bound, err = g.bound(ctx, a, s.length); err != nil {
 		return row, err
 	}
-	weak := m.options.weak
+	weak := m.options.weak[s.name]
 	if weak.promised != nil {
 		if err := weak.promised(ctx, g); err != nil {
 			return row, err
@@ -267,7 +271,7 @@ func (g *ground) end(ctx context.Context, row *Row, a *attack, contain bool) err
 	for n := range afterContainment {
 		err := g.hour(ctx, func() error {
 			for _, t := range a.thieves {
-				if err := errors.Join(t.old(ctx), t.replay(ctx), t.greedy(ctx, 20)); err != nil {
+				if err := errors.Join(t.old(ctx), t.replay(ctx), t.greedy(ctx, 20), t.old(ctx)); err != nil {
 					return err
 				}
 			}

@@ -29,6 +29,7 @@ type ground struct {
 	watch     func() time.Time // the machine's clock
 	operator  *door            // moves the clock
 	began     time.Time        // the attack, on the instance's clock
+	stolen    []string         // logins of the stolen accounts
 }
 
 // open starts the instance of a scenario.

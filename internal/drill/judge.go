@@ -26,6 +26,7 @@ func (g *ground) row(s scenario, a *attack) Row {
 	for _, t := range a.thieves {
 		g.shift.without(t.login)
 	}
+	g.stolen = a.roots()
 	return Row{
 		Name: s.name, Preset: s.presets[0], Wanted: s.wanted, RegisterSize: len(g.census[g.register(0)].people), Source: s.source, Note: a.note,
 	}
