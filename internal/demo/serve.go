@@ -28,7 +28,7 @@ func (d *Demo) Handler() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the provider's secret: %w", err)
 	}
-	key, err := demoidp.KeyFrom(d.Node.Keys.MAC("demo/provider"))
+	key, err := demoidp.KeyFrom(d.Node.Keys.MAC("demo/provider/v1"))
 	if err != nil {
 		return nil, err
 	}

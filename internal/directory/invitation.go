@@ -56,7 +56,7 @@ type InvitationTx interface {
 
 // token is derived, not drawn: who holds the keys can print it again, and nobody else.
 func (d *Directory) token(a ecluse.AccountID, created time.Time) string {
-	return base64url(d.keys.MAC("directory/invitation", row(int64(a), created))[:24])
+	return base64url(d.keys.MAC("directory/invitation/v1", row(int64(a), created))[:24])
 }
 
 func (d *Directory) invitation(a Account, at time.Time) Invitation {

@@ -21,6 +21,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -157,10 +158,23 @@ func (k *Keys) key(domain string) []byte {
 }
 
 // Check is stored in the database at creation: it is the same only for the same key file.
-func (k *Keys) Check() []byte { return k.MAC("key-check", []byte("ecluse"))[:16] }
+func (k *Keys) Check() []byte { return k.MAC("keys/check/v1", []byte("ecluse"))[:16] }
 
-// MAC is HMAC-SHA256 under the key of a domain, over length-prefixed parts.
-func (k *Keys) MAC(domain string, parts ...[]byte) []byte { return MAC(k.key(domain), parts...) }
+// MAC is HMAC-SHA256 under the key of a domain, over length-prefixed parts. A domain ends in the version of
+// what its parts are, "/v1": a later release that puts other parts together does so under another key, so
+// that none of its MACs ever holds for an old row nor the other way round (docs/decisions/0025). A domain
+// without one is a mistake in the program and panics.
+func (k *Keys) MAC(domain string, parts ...[]byte) []byte {
+	if !versioned(domain) {
+		panic("keys: the domain of a MAC has no version: " + domain)
+	}
+	return MAC(k.key(domain), parts...)
+}
+
+func versioned(domain string) bool {
+	version := domain[strings.LastIndexByte(domain, '/')+1:]
+	return len(version) == 2 && version[0] == 'v' && '1' <= version[1] && version[1] <= '9' && len(domain) > len(version)
+}
 
 // MAC is HMAC-SHA256 over length-prefixed parts, so that no two lists of parts collide.
 func MAC(key []byte, parts ...[]byte) []byte {

@@ -146,8 +146,8 @@ func TestMACsDifferByDomainPartsAndKeys(t *testing.T) {
 	k, _ := create(t)
 	other, _ := create(t)
 	macs := [][]byte{
-		k.MAC("a", []byte("xy")), k.MAC("b", []byte("xy")), k.MAC("a", []byte("x"), []byte("y")), k.MAC("a", []byte("xy"), nil),
-		other.MAC("a", []byte("xy")), k.MAC("a"), k.IndexKey("r"), k.IndexKey("s"), other.IndexKey("r"),
+		k.MAC("a/v1", []byte("xy")), k.MAC("a/v2", []byte("xy")), k.MAC("a/v1", []byte("x"), []byte("y")), k.MAC("a/v1", []byte("xy"), nil),
+		other.MAC("a/v1", []byte("xy")), k.MAC("a/v1"), k.IndexKey("r"), k.IndexKey("s"), other.IndexKey("r"),
 	}
 	for i := range macs {
 		for j := range i {
@@ -156,8 +156,22 @@ func TestMACsDifferByDomainPartsAndKeys(t *testing.T) {
 			}
 		}
 	}
-	if !bytes.Equal(macs[0], k.MAC("a", []byte("xy"))) {
+	if !bytes.Equal(macs[0], k.MAC("a/v1", []byte("xy"))) {
 		t.Error("the same twice differs")
+	}
+}
+
+func TestADomainWithoutAVersionMakesNoMAC(t *testing.T) {
+	k, _ := create(t)
+	for _, domain := range []string{"", "a", "a/v", "a/v0", "a/v1/b", "a/1", "a.v1"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q makes a MAC", domain)
+				}
+			}()
+			k.MAC(domain)
+		}()
 	}
 }
 

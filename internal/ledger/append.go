@@ -197,7 +197,7 @@ func (b *batchWriter) enter(asked *Candidate, act int64, refused []ecluse.Reason
 		return Result{}, fmt.Errorf("encode the detail: %w", err)
 	}
 	e := Entry{
-		N: b.tx.Head().N, At: b.at, Kind: c.Kind, Act: act, Register: c.Register, Account: c.Account,
+		Format: Format, N: b.tx.Head().N, At: b.at, Kind: c.Kind, Act: act, Register: c.Register, Account: c.Account,
 		Organisation: c.Organisation, Session: c.Session, Person: c.Person, Version: c.Version, Fields: c.Fields,
 		Purpose: c.Purpose, Tier: c.Tier, Decision: c.Decision, Reasons: joinReasons(c.Reasons), Detail: detail,
 	}

@@ -36,7 +36,7 @@ func honest(t testing.TB, k *keys.Keys, entries int) *memory {
 	var f Frontier
 	for n := range entries {
 		e := Entry{
-			N: ecluse.EntryNumber(n), At: time.Date(2026, 3, 2, 9, 0, n, 0, time.UTC), Kind: KindSearch, Act: int64(n), Account: 4, Register: 1,
+			Format: Format, N: ecluse.EntryNumber(n), At: time.Date(2026, 3, 2, 9, 0, n, 0, time.UTC), Kind: KindSearch, Act: int64(n), Account: 4, Register: 1,
 			ASeq: int64(n), APrev: int64(n) - 1, PSeq: -1, PPrev: -1, Decision: Deny, Detail: []byte("{}"),
 		}
 		period, err := k.Period(e.At)
@@ -46,7 +46,7 @@ func honest(t testing.TB, k *keys.Keys, entries int) *memory {
 		salt := saltOf(period, e.N)
 		e.Leaf = leafWithSalt(&e, salt)
 		f.add(e.Leaf)
-		m.lines = append(m.lines, Line{Entry: e, Salt: salt, Receipt: sealReceipt(k.MAC("receipt"), e.N, e.Leaf)})
+		m.lines = append(m.lines, Line{Entry: e, Salt: salt, Receipt: sealReceipt(k.MAC("ledger/receipts/v1"), e.N, e.Leaf)})
 	}
 	c, err := SignHead(Head{Frontier: f}, k)
 	if err != nil {

@@ -81,16 +81,23 @@ type Entry struct {
 	Reasons      string // codes, space separated
 	Detail       []byte // JSON of Detail
 	Leaf         tlog.Hash
-	Purged       bool // references removed by retention: only N, At and Leaf are left
+	Format       int64 // version of the canonical form, Format when it was written
+	Purged       bool  // references removed by retention: only N, At, Register, Leaf and Format are left
 }
 
-const canonicalVersion = 1
+// Format is the version of the canonical form that new entries are hashed in. It is the form's first byte,
+// hence part of what the leaf commits to. A release that hashes other bytes gives them another number and
+// still knows this one (docs/decisions/0025).
+const Format = 1
 
-// canonical is the byte string that an entry commits to: a version byte, then the columns in table
+// readable reports whether this program knows the form that an entry was hashed in.
+func (e *Entry) readable() bool { return e.Format == Format }
+
+// canonical is the byte string that an entry commits to: the format as a byte, then the columns in table
 // order, integers big-endian, byte strings with a 4-byte length. The vectors are in testdata.
 func (e *Entry) canonical() []byte {
 	b := make([]byte, 0, 256)
-	b = append(b, canonicalVersion)
+	b = append(b, byte(e.Format))
 	b = number(b, int64(e.N), e.At.UnixMicro())
 	b = text(b, string(e.Kind))
 	b = number(b, e.Act, int64(e.Register), int64(e.Account), e.ASeq, e.APrev, int64(e.Organisation), int64(e.Session),

@@ -25,14 +25,14 @@ type vector struct {
 func vectorEntries() map[string]Entry {
 	at := time.UnixMicro(1_772_442_000_123_456).UTC()
 	return map[string]Entry{
-		"nothing": {PSeq: -1, PPrev: -1, APrev: -1, At: time.UnixMicro(0).UTC()},
+		"nothing": {Format: 1, PSeq: -1, PPrev: -1, APrev: -1, At: time.UnixMicro(0).UTC()},
 		"disclosure": {
-			N: 7, At: at, Kind: KindDisclose, Act: 6, Register: 3, Account: 41, ASeq: 2, APrev: 5, Organisation: 30, Session: 99,
+			Format: 1, N: 7, At: at, Kind: KindDisclose, Act: 6, Register: 3, Account: 41, ASeq: 2, APrev: 5, Organisation: 30, Session: 99,
 			Person: 1234, PSeq: 1, PPrev: 4, Version: 12, Fields: 0x8000_0000_0000_0003, Purpose: "emploi", Tier: 3, Decision: Allow,
 			Detail: []byte(`{"ch":"page","c":6,"a":1,"m":"walk_in"}`),
 		},
 		"refusal": {
-			N: 1 << 40, At: at, Kind: KindRefuse, Act: 1 << 40, Register: 3, Account: 41, ASeq: 3, APrev: 7, PSeq: -1, PPrev: -1,
+			Format: 1, N: 1 << 40, At: at, Kind: KindRefuse, Act: 1 << 40, Register: 3, Account: 41, ASeq: 3, APrev: 7, PSeq: -1, PPrev: -1,
 			Purpose: "santé", Decision: Deny, Reasons: "budget.account.new budget.organisation.new", Detail: []byte(`{}`),
 		},
 	}

@@ -25,6 +25,7 @@ func Preload(ctx context.Context, store Store, k *keys.Keys, now time.Time, coun
 		var leaves []tlog.Hash
 		for range count {
 			e := entry(head.N, head.At)
+			e.Format = Format
 			e.Leaf = leafOf(&e, period)
 			leaves = append(leaves, e.Leaf)
 			head.Frontier.add(e.Leaf)

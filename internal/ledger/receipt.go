@@ -71,7 +71,7 @@ var receiptText = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPad
 // receiptID is one AES block over (n, first 8 bytes of the leaf): 26 characters that say nothing to
 // who has no key, and that bind the entry's content as well as its number.
 func (l *Ledger) receiptID(n ecluse.EntryNumber, leaf tlog.Hash) string {
-	return sealReceipt(l.keys.MAC("receipt"), n, leaf)
+	return sealReceipt(l.keys.MAC("ledger/receipts/v1"), n, leaf)
 }
 
 // ReceiptOf is the receipt of an entry, as Append named it.

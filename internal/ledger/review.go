@@ -131,7 +131,7 @@ func (l *Ledger) Entry(ctx context.Context, n ecluse.EntryNumber) (e Entry, err 
 		return e, fmt.Errorf("read entry %d: %w", n, err)
 	}
 	period, err := l.keys.Period(e.At)
-	if err != nil || !found || e.Purged || leafOf(&e, period) != e.Leaf {
+	if err != nil || !found || e.Purged || !e.readable() || leafOf(&e, period) != e.Leaf {
 		return e, fmt.Errorf("entry %d: %w", n, ErrAltered)
 	}
 	return e, nil

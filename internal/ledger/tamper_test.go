@@ -311,7 +311,7 @@ func (v *victim) tamperWithPair(entries table, i int, named func(string, int, st
 	purged := slices.Clone(row)
 	for c, column := range entries.columns {
 		switch column {
-		case "n", "at", "register_id", "leaf":
+		case "n", "at", "register_id", "leaf", "format":
 		case "account_id", "aseq", "aprev", "organisation_id", "session_id", "person_id", "pseq", "pprev":
 			purged[c] = nil
 		case "kind", "purpose", "decision", "reasons":
@@ -554,4 +554,22 @@ func TestARowWithoutANumberIsNamed(t *testing.T) {
 	if problems := strings.Join(v.problems(false), "\n"); !strings.Contains(problems, "rows") {
 		t.Errorf("named: %q", problems)
 	}
+}
+
+// What this program cannot read it does not guess at, and it says which release can.
+func TestAnEntryOfAnUnknownFormatIsNamedAsSuch(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, url string) {
+		v := newVictim(t, url, 8)
+		for _, format := range []int64{0, 2, 257, -255} { // 257 has the same last byte as 1
+			v.do("UPDATE entries SET format = $1 WHERE n = 3", format)
+			want := fmt.Sprintf("entry 3: its format %d is unknown to this program", format)
+			if problems := strings.Join(v.problems(false), "\n"); !strings.Contains(problems, want) || strings.Contains(problems, "does not match its leaf") {
+				t.Errorf("format %d: %s", format, problems)
+			}
+		}
+		v.do("UPDATE entries SET format = $1 WHERE n = 3", ledger.Format)
+		if problems := v.problems(true); len(problems) > 0 {
+			t.Errorf("undone: %v", problems)
+		}
+	})
 }

@@ -61,7 +61,7 @@ type BackupReport struct {
 	Rows    int64     `json:"rows"`
 }
 
-func backupMAC(k *keys.Keys, h hash.Hash) []byte { return k.MAC("backup", h.Sum(nil)) }
+func backupMAC(k *keys.Keys, h hash.Hash) []byte { return k.MAC("node/backup/v1", h.Sum(nil)) }
 
 // Backup copies the whole database, as of one instant, to w. It works beside a running node, in flat
 // memory. progress is told of every thousandth row; it may be nil.

@@ -43,7 +43,7 @@ func (k KeptContainment) sign(ks *keys.Keys) []byte {
 	if err != nil {
 		panic("node: " + err.Error()) // numbers and times always encode
 	}
-	return ks.MAC("node/containments", text)
+	return ks.MAC("node/containments/v1", text)
 }
 
 // readContainments reads the list, the newest line of each entry. Lines that this key file did not sign, and

@@ -146,6 +146,6 @@ func (s *Scope) ControllerCounts() map[string]int {
 // pseudonym names a person within one subject: the same whatever the period, another in every other
 // subject, so that two lists cannot be joined. 50 bits, written with ten letters and digits.
 func (s *Service) pseudonym(subject string, reg *register.Register, p ecluse.PersonID) string {
-	mac := s.keys.MAC("scope/pseudonym", []byte(subject), []byte(reg.Code), binary.BigEndian.AppendUint64(nil, uint64(p)))
+	mac := s.keys.MAC("scope/pseudonym/v1", []byte(subject), []byte(reg.Code), binary.BigEndian.AppendUint64(nil, uint64(p)))
 	return "P-" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac)[:10]
 }

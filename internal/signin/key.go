@@ -63,7 +63,7 @@ func (o *owner) WebAuthnCredentials() []webauthn.Credential { return o.credentia
 
 // owner reads the keys of an account. Its handle says nothing of the account and is the same each time.
 func (s *Service) owner(list []directory.Factor, a ecluse.AccountID, name string) (*owner, error) {
-	o := &owner{handle: s.sealer.MAC("signin/owner", binary.BigEndian.AppendUint64(nil, uint64(a))), name: name}
+	o := &owner{handle: s.sealer.MAC("signin/owner/v1", binary.BigEndian.AppendUint64(nil, uint64(a))), name: name}
 	for _, f := range list {
 		if f.Kind != directory.FactorKey {
 			continue

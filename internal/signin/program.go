@@ -203,7 +203,7 @@ const tokenPrefix = "ecluse_at_"
 
 const (
 	tokenDomain  = "signin.token"
-	accessDomain = "signin.access"
+	accessDomain = "signin/access/v1"
 )
 
 // secretOf is the token: derived from the assertion, so that the same one never makes two, or random.
