@@ -2,7 +2,7 @@
 # make pictures the pictures of the documents
 # make e2e      the journeys in Chromium, with axe-core from npm
 # make kill     the kill test at length: 100 times on SQLite, 20 on PostgreSQL, about three minutes
-# make thieves  random thieves at length: 2,000 on SQLite, 300 on PostgreSQL, about a quarter of an hour
+# make thieves  random thieves at length: 1,800 on SQLite, 240 on PostgreSQL, some ten minutes
 # make drill    every published attack against small registers, three days of each: a broken promise fails
 # make lint     gofmt, vet, staticcheck, dead code, tidy modules, exact versions
 # make bench    Go benchmarks
@@ -11,7 +11,7 @@
 
 FUZZTIME ?= 20s
 KILLS    ?= 100,20
-THIEVES  ?= 2000,300
+THIEVES  ?= 1800,240
 COUNT    ?= bin/count
 SHELL    := bash
 .SHELLFLAGS := -euo pipefail -c

@@ -54,10 +54,7 @@ func TestNoStolenAccountEverObtainsMoreThanItsExposure(t *testing.T) {
 
 func runsWanted(t *testing.T) (sqlite, postgres int) {
 	t.Helper()
-	sqlite, postgres = 180, 60
-	if slow { // under the race detector
-		sqlite, postgres = 60, 60
-	}
+	sqlite, postgres = 60, 60
 	one, other, both := strings.Cut(os.Getenv("ECLUSE_ADVERSARY"), ",")
 	if one == "" {
 		return sqlite, postgres
