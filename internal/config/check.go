@@ -48,6 +48,7 @@ func (c *Config) forms() Problems {
 		f.add("keys.file", "must not be empty", "")
 	}
 	f.sessions(c.Sessions)
+	f.retention(c.Retention)
 	f.providers(c.Providers)
 	f.mail(c.Mail)
 	return f.problems
@@ -138,6 +139,23 @@ func (f *form) sessions(s Sessions) {
 	}
 	if s.Absolute.Duration <= s.Idle.Duration || s.Absolute.Duration > 24*time.Hour {
 		f.add("sessions.absolute", "must be longer than sessions.idle and at most 24h", "")
+	}
+}
+
+// retention bounds the periods: what follows an entry cannot outlive it, and what a budget rests on is kept
+// as long as the budget remembers it.
+func (f *form) retention(r Retention) {
+	const shortest, longest = 183, 1096
+	if r.Entries < shortest || r.Entries > longest {
+		f.add("retention.entries", fmt.Sprintf("must be from %d to %d days", shortest, longest), "6 to 12 months are usual; up to 3 years take a written reason (CNIL délib. 2021-122)")
+	}
+	for _, p := range []struct {
+		key         string
+		days, least int
+	}{{"justifications", r.Justifications, 30}, {"network", r.Network, 30}, {"seen", r.Seen, 181}, {"invitations", r.Invitations, 7}, {"notices", r.Notices, 30}} {
+		if p.days < p.least || p.days > max(r.Entries, shortest) {
+			f.add("retention."+p.key, fmt.Sprintf("must be at least %d days, and at most retention.entries", p.least), "")
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type Config struct {
 	Keys      Keys       `toml:"keys" doc:"Keys that must never be in the database or beside its backups."`
 	Providers []Provider `toml:"providers" doc:"OpenID Connect providers at which people sign in, in the order in which they are shown."`
 	Sessions  Sessions   `toml:"sessions" doc:"How long a signed-in browser may go on."`
+	Retention Retention  `toml:"retention" doc:"How long each kind of data is kept, in days. What is older goes when ecluse retention runs, which you do monthly; --dry-run says what would go. CNIL délib. 2021-122 asks for 6 to 12 months of logs, up to 3 years with a written reason."`
 	Mentions  Mentions   `toml:"mentions" doc:"What the page of legal mentions says beside the controllers and their DPOs."`
 	Mail      Mail       `toml:"mail" doc:"The mail server that takes notices to those who must be told of something. Without it notices are shown in the program only, to whoever looks."`
 	Log       Log        `toml:"log" doc:"The program's own log, on standard error. It never holds a value of a record."`
@@ -100,6 +101,23 @@ type Provider struct {
 type Sessions struct {
 	Idle     Duration `toml:"idle" default:"15m" unit:"duration" doc:"Time without a request after which the session is locked: 1m to 2h."`
 	Absolute Duration `toml:"absolute" default:"12h" unit:"duration" doc:"Longest life of a session, whatever is done in it: more than idle, at most 24h."`
+}
+
+// Retention is the table [retention], in days. Each is at most Entries.
+type Retention struct {
+	Entries        int `toml:"entries" default:"365" unit:"days" doc:"References of entries (who, whom, when, which fields, why), and the rows that repeat them: sessions, reviews, ended links and factors, requests: 183 to 1096. Number, instant and hash of an entry stay for ever, so that the ledger still proves itself."`
+	Justifications int `toml:"justifications" default:"91" unit:"days" doc:"Sealed free texts of justifications, after someone has reviewed them: at least 30."`
+	Network        int `toml:"network" default:"182" unit:"days" doc:"Network, device and sign-in token of sessions, after their end; wrong codes: at least 30."`
+	Seen           int `toml:"seen" default:"181" unit:"days" doc:"Which person an account has seen, after its last look: at least 181, for budgets remember 180 days."`
+	Invitations    int `toml:"invitations" default:"30" unit:"days" doc:"Invitations, once used or lapsed: at least 7."`
+	Notices        int `toml:"notices" default:"182" unit:"days" doc:"Who was told of what: at least 30."`
+}
+
+// Valid reports whether every period is within its bounds: nothing is removed by periods that are not.
+func (r Retention) Valid() bool {
+	f := &form{}
+	f.retention(r)
+	return len(f.problems) == 0
 }
 
 // Mentions is the table [mentions].

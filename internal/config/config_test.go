@@ -80,9 +80,10 @@ func TestTheLeastFileGetsEveryDefault(t *testing.T) {
 			ACRAccepted: []string{"eidas2", "eidas1-mfa"}, ACRStrong: []string{"eidas2"},
 			IDPClaim: "idp_id", Userinfo: "jwt", PKCE: true, Prompt: "login",
 		}},
-		Sessions: Sessions{Idle: Duration{15 * time.Minute}, Absolute: Duration{12 * time.Hour}},
-		Mail:     Mail{TLS: "starttls", Language: "fr"},
-		Log:      Log{Level: "info", Format: "text"},
+		Sessions:  Sessions{Idle: Duration{15 * time.Minute}, Absolute: Duration{12 * time.Hour}},
+		Retention: Retention{Entries: 365, Justifications: 91, Network: 182, Seen: 181, Invitations: 30, Notices: 182},
+		Mail:      Mail{TLS: "starttls", Language: "fr"},
+		Log:       Log{Level: "info", Format: "text"},
 	}
 	if diff := cmp.Diff(want, config, cmpopts.IgnoreUnexported(Config{})); diff != "" {
 		t.Error(diff)
@@ -141,6 +142,11 @@ func TestEachMistakeIsNamedWithItsPlaceAndAHint(t *testing.T) {
 		"auth":                {good + "auth = \"basic\"\n", []string{"12:1: providers[0].auth: must be one of client_secret_post, private_key_jwt"}},
 		"two proofs":          {good + "private_key_file = \"k\"\n", []string{"4:3: providers[0].auth: two ways to prove oneself are given | keep client_secret_file or private_key_file"}},
 		"idle too long":       {good + "[sessions]\nidle = \"3h\"\n", []string{"13:1: sessions.idle: must be from 1m to 2h"}},
+		"too short a ledger":  {good + "[retention]\nentries = 90\n", []string{"13:1: retention.entries: must be from 183 to 1096 days | 6 to 12 months are usual; up to 3 years take a written reason (CNIL délib. 2021-122)"}},
+		"too long a ledger":   {good + "[retention]\nentries = 2000\n", []string{"13:1: retention.entries: must be from 183 to 1096 days | 6 to 12 months are usual; up to 3 years take a written reason (CNIL délib. 2021-122)"}},
+		"seen too short":      {good + "[retention]\nseen = 180\n", []string{"13:1: retention.seen: must be at least 181 days, and at most retention.entries"}},
+		"notices beyond":      {good + "[retention]\nentries = 200\nnotices = 201\n", []string{"14:1: retention.notices: must be at least 30 days, and at most retention.entries"}},
+		"nothing kept":        {good + "[retention]\njustifications = 0\n", []string{"13:1: retention.justifications: must be at least 30 days, and at most retention.entries"}},
 		"absolute below idle": {good + "[sessions]\nidle = \"1h\"\nabsolute = \"30m\"\n", []string{"14:1: sessions.absolute: must be longer than sessions.idle and at most 24h"}},
 		"two providers of a name": {good + strings.TrimPrefix(good, "[instance]\nname = \"Essai\"\npublic_url = \"https://ecluse.example\"\n"),
 			[]string{"13:1: providers[1].id: is used by another provider"}},

@@ -397,7 +397,7 @@ func (h *history) compare(t *rapid.T, q scope.Query, sensitive bool) {
 // purge lets retention remove the first half of the history.
 func (h *history) purge(t *testing.T) {
 	middle := h.readings[len(h.readings)/2].at
-	h.Clock.Advance(middle.Add(node.Periods.Entries).Sub(h.Clock.Now()))
+	h.Clock.Advance(middle.Add(time.Duration(h.Config.Retention.Entries) * 24 * time.Hour).Sub(h.Clock.Now()))
 	if _, err := h.Retain(t.Context(), node.RetentionOptions{By: "cli:test@test", AcceptClock: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -4,41 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"ecluse"
-	"ecluse/internal/budget"
+	"ecluse/internal/config"
 	"ecluse/internal/ledger"
 	"ecluse/internal/store"
 )
 
-// Periods is how long each kind of data is kept (docs: design "Retention"; CNIL délib. 2021-122 asks
-// for 6 to 12 months of logs). Change a figure here and nowhere else.
-var Periods = struct {
-	// Entries: who looked at whom, when, why. The references of older entries are removed; number,
-	// instant and leaf stay for ever, so that the tree still proves itself. Rows that repeat what such an
-	// entry said (reviews, ended links and factors, raises, sessions, approvals) go with them, and the period key of each
-	// month that is wholly over.
-	Entries time.Duration
-	// Justifications: free texts, after someone has reviewed them.
-	Justifications time.Duration
-	// Network: network prefix, device and id_token of sessions, after their end; wrong codes.
-	Network time.Duration
-	// Seen: what an account has seen of a person, after its last look. One day more than what a budget
-	// remembers, so that removing it never changes a verdict.
-	Seen time.Duration
-	// Invitations: once used or lapsed.
-	Invitations time.Duration
-	// Notices: who was told of what, sent or not.
-	Notices time.Duration
-}{
-	Entries:        365 * 24 * time.Hour,
-	Justifications: 91 * 24 * time.Hour,
-	Network:        182 * 24 * time.Hour,
-	Seen:           budget.Remembered + 24*time.Hour,
-	Invitations:    30 * 24 * time.Hour,
-	Notices:        182 * 24 * time.Hour,
-}
+// ErrPeriods: the configuration was not read from a checked file, and its periods are out of bounds.
+var ErrPeriods = errors.New("the periods of [retention] are out of bounds: nothing is removed")
 
 // ErrLeap: the clock is far after the newest entry; if it is wrong, retention would destroy too much.
 var ErrLeap = errors.New("the clock is more than 40 days after the ledger's newest entry")
@@ -66,12 +42,16 @@ type RetentionReport struct {
 
 // Retain removes what has been kept long enough, writes that down first, destroys the period keys of
 // months that are wholly over, and adds those of months to come. It works beside a running node, in
-// short transactions; interrupted, it is simply run again. Errors: ErrLeap.
+// short transactions; interrupted, it is simply run again. How long each kind is kept says [retention] of the
+// configuration. Errors: ErrLeap, ErrPeriods.
 //
 // Copies of the key file on other nodes must be replaced by this one's, and old copies must age out
 // with the backups.
 func (n *Node) Retain(ctx context.Context, o RetentionOptions) (RetentionReport, error) {
 	r := RetentionReport{DryRun: o.DryRun, Entry: -1, Destroyed: []string{}}
+	if !n.Config.Retention.Valid() {
+		return r, ErrPeriods
+	}
 	now := n.Clock.Now()
 	if err := n.leapt(ctx, now); err != nil && !o.AcceptClock {
 		return r, err
@@ -79,7 +59,7 @@ func (n *Node) Retain(ctx context.Context, o RetentionOptions) (RetentionReport,
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
 	}
-	cut := cutoffs(now)
+	cut := cutoffs(now, n.Config.Retention)
 	r.Before = cut.Entries
 	first, to, err := n.Store.PurgeBounds(ctx, cut.Entries)
 	if err != nil {
@@ -106,10 +86,12 @@ func (n *Node) Retain(ctx context.Context, o RetentionOptions) (RetentionReport,
 	return r, nil
 }
 
-func cutoffs(now time.Time) store.Cutoffs {
+// cutoffs are the instants before which each kind of data has been kept long enough.
+func cutoffs(now time.Time, r config.Retention) store.Cutoffs {
+	before := func(days int) time.Time { return now.Add(-time.Duration(days) * 24 * time.Hour) }
 	return store.Cutoffs{
-		Entries: now.Add(-Periods.Entries), Justifications: now.Add(-Periods.Justifications), Network: now.Add(-Periods.Network),
-		Seen: now.Add(-Periods.Seen), Invitations: now.Add(-Periods.Invitations), Notices: now.Add(-Periods.Notices),
+		Entries: before(r.Entries), Justifications: before(r.Justifications), Network: before(r.Network), Seen: before(r.Seen),
+		Invitations: before(r.Invitations), Notices: before(r.Notices),
 	}
 }
 
@@ -137,13 +119,20 @@ func (n *Node) announce(ctx context.Context, r *RetentionReport, to ecluse.Entry
 	}
 	results, err := n.Ledger.Append(ctx, ledger.Candidate{
 		Kind: ledger.KindPurge, Revision: ledger.AnyRevision,
-		Detail: ledger.Detail{What: "retention", Refers: int64(to), Counts: r.Removed, By: by},
+		Detail: ledger.Detail{What: "retention", Refers: int64(to), Counts: counted(r.Removed, n.Config.Retention), By: by},
 	})
 	if err != nil {
 		return fmt.Errorf("write the purge down: %w", err)
 	}
 	r.Entry = int64(results[0].N)
 	return nil
+}
+
+// counted is what the purge entry says: the rows of each kind, and the periods that applied.
+func counted(removed map[string]int64, p config.Retention) map[string]int64 {
+	counts := maps.Clone(removed)
+	counts["days"] = int64(p.Entries)
+	return counts
 }
 
 func (n *Node) remove(ctx context.Context, r *RetentionReport, cut store.Cutoffs, first, to ecluse.EntryNumber, progress func(done, total int64)) error {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/budget"
+	"ecluse/internal/config"
 	"ecluse/internal/keys"
 	"ecluse/internal/ledger"
 	"ecluse/internal/node"
@@ -141,6 +143,53 @@ func checkPurged(t *testing.T, w *nodetest.World, r node.RetentionReport) {
 	})
 	if err != nil || purge.By != "cli:root@test" || purge.Counts[store.PurgedEntries] != r.Removed[store.PurgedEntries] {
 		t.Errorf("the purge entry says %+v (%v)", purge, err)
+	}
+}
+
+// What the configuration says is what goes, and nothing goes by a configuration that says nothing.
+func TestRetentionKeepsWhatTheConfigurationSays(t *testing.T) {
+	storetest.Engines(t, func(t *testing.T, url string) {
+		w := nodetest.New(t, url, nil)
+		justify(t, w)
+		live(t, w, 250)
+		if r := retain(t, w, true); r.Removed[store.PurgedEntries] != 0 || r.Removed[store.PurgedJustifications] == 0 || r.Removed[store.PurgedNotices] == 0 || r.Removed[store.PurgedSessions] != 0 {
+			t.Errorf("by the defaults: %+v", r)
+		}
+		before := w.Config.Retention
+		w.Config.Retention.Justifications, w.Config.Retention.Notices = 300, 300
+		if r := retain(t, w, true); r.Removed[store.PurgedJustifications] != 0 || r.Removed[store.PurgedNotices] != 0 {
+			t.Errorf("kept for longer: %+v", r)
+		}
+		w.Config.Retention = config.Retention{}
+		if r, err := w.Retain(t.Context(), node.RetentionOptions{}); !errors.Is(err, node.ErrPeriods) || len(r.Removed) > 0 {
+			t.Errorf("by no periods at all: %+v, %v", r, err)
+		}
+		w.Config.Retention = before
+		w.Config.Retention.Entries = 200
+		r := retain(t, w, false)
+		if r.Removed[store.PurgedEntries] == 0 || r.Removed[store.PurgedSessions] == 0 || !r.Before.Equal(w.Clock.Now().Add(-200*day)) {
+			t.Errorf("by 200 days: %+v", r)
+		}
+		holds(t, w, w.Config)
+		var purge ledger.Detail
+		err := w.Store.Entries(t.Context(), ecluse.EntryNumber(r.Entry), ecluse.EntryNumber(r.Entry)+1, func(e *ledger.Entry) (err error) {
+			purge, err = e.ReadDetail()
+			return err
+		})
+		if err != nil || purge.Counts["days"] != 200 {
+			t.Errorf("the purge entry says %+v, %v", purge.Counts, err)
+		}
+	})
+}
+
+// A budget remembers whom an account has seen: no configuration forgets it sooner.
+func TestNoConfigurationForgetsWhatABudgetRemembers(t *testing.T) {
+	r := config.Defaults().Retention
+	if least := budget.Remembered + budget.Day; time.Duration(r.Seen)*day < least {
+		t.Errorf("%d days by default, a budget needs %s", r.Seen, least)
+	}
+	if r.Seen = int(budget.Remembered / day); r.Valid() {
+		t.Errorf("%d days are accepted", r.Seen)
 	}
 }
 

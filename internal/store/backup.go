@@ -82,7 +82,7 @@ var Tables = []*Table{
 	table("meters", "holder_id, register_id", "holder_id register_id seq last_n state:b mac:b"),
 	table("seen", "account_id, person_id", "account_id person_id charged_at tier classes last_at mac:b"),
 	table("entries", "n", `n at kind:t act register_id account_id aseq aprev organisation_id session_id person_id pseq pprev version fields
-		purpose:t tier decision:t reasons:t detail:b leaf:b format`),
+		purpose:t tier decision:t reasons:t detail:b format leaf:b`),
 	table("tiles", "level, idx", "level idx data:b"),
 	table("reviews", "id", `id entry at controller_id organisation_id account_id register_id kind:t purpose:t motive:t text:b state:t
 		decided_by decided_at mac:b`),

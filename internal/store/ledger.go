@@ -27,7 +27,7 @@ var (
 	readTile      = define("read tile", `SELECT data FROM tiles WHERE level = $1 AND idx = $2`)
 
 	insertEntries = defineBulk("insert entries", `INSERT INTO entries (n, at, kind, act, register_id, account_id, aseq, aprev,
-		organisation_id, session_id, person_id, pseq, pprev, version, fields, purpose, tier, decision, reasons, detail, leaf, format)
+		organisation_id, session_id, person_id, pseq, pprev, version, fields, purpose, tier, decision, reasons, detail, format, leaf)
 		VALUES %s`, "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", 0)
 	upsertMeters = defineBulk("upsert meters", `INSERT INTO meters (holder_id, register_id, seq, last_n, state, mac) VALUES %s
 		ON CONFLICT (holder_id, register_id) DO UPDATE SET seq = excluded.seq, last_n = excluded.last_n, state = excluded.state,
@@ -47,7 +47,7 @@ var (
 var (
 	readHead    = define("read head", `SELECT n, at, rev, frontier, next_id FROM heads WHERE id = 1`)
 	readEntries = define("read entries", `SELECT n, at, kind, act, register_id, account_id, aseq, aprev, organisation_id,
-		session_id, person_id, pseq, pprev, version, fields, purpose, tier, decision, reasons, detail, leaf, format
+		session_id, person_id, pseq, pprev, version, fields, purpose, tier, decision, reasons, detail, format, leaf
 		FROM entries WHERE n >= $1 AND n < $2 ORDER BY n LIMIT $3`)
 	countEntries = defineScan("count entries", `SELECT COUNT(*) FROM entries`)
 	allMeters    = defineScan("all meters", `SELECT holder_id, register_id, seq, last_n, state, mac FROM meters`)
@@ -228,7 +228,7 @@ func appendEntry(args []any, e *ledger.Entry) []any {
 	}
 	return append(args, int64(e.N), micros(e.At), string(e.Kind), e.Act, int64(e.Register), int64(e.Account), e.ASeq, e.APrev,
 		int64(e.Organisation), int64(e.Session), person, pseq, pprev, int64(e.Version), int64(e.Fields), string(e.Purpose),
-		int64(e.Tier), string(e.Decision), e.Reasons, e.Detail, e.Leaf[:], e.Format)
+		int64(e.Tier), string(e.Decision), e.Reasons, e.Detail, e.Format, e.Leaf[:])
 }
 
 // scanEntry reads what appendEntry wrote. An entry without account was purged. What no entry can hold
@@ -239,7 +239,7 @@ func scanEntry(rows *sql.Rows) (*ledger.Entry, error) {
 	var account, aseq, aprev, organisation, session, person, pseq, pprev sql.NullInt64
 	var leaf []byte
 	err := rows.Scan(&e.N, &at, &e.Kind, &e.Act, &e.Register, &account, &aseq, &aprev, &organisation, &session, &person, &pseq, &pprev,
-		&e.Version, &fields, &e.Purpose, &tier, &e.Decision, &e.Reasons, &e.Detail, &leaf, &e.Format)
+		&e.Version, &fields, &e.Purpose, &tier, &e.Decision, &e.Reasons, &e.Detail, &e.Format, &leaf)
 	if err != nil {
 		return nil, err
 	}

@@ -314,8 +314,8 @@ CREATE TABLE entries (
     decision        TEXT   NOT NULL,       -- allow, deny, ""
     reasons         TEXT   NOT NULL,       -- codes, space separated
     detail          BYTEA  NOT NULL,       -- JSON, by kind; never a value of a record
-    leaf            BYTEA  NOT NULL,       -- RFC 6962 leaf hash, 32 bytes
-    format          BIGINT NOT NULL        -- version of the canonical form that the leaf commits to (ledger.Format)
+    format          BIGINT NOT NULL,       -- version of the canonical form that the leaf commits to (ledger.Format)
+    leaf            BYTEA  NOT NULL        -- RFC 6962 leaf hash, 32 bytes
 );
 CREATE UNIQUE INDEX entries_account ON entries (account_id, register_id, aseq);
 CREATE UNIQUE INDEX entries_person ON entries (person_id, pseq);
