@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -72,7 +73,7 @@ func (s *Site) accountForm(q *query, m *directory.Member, o directory.Organisati
 		}
 	}
 	typed := func(name string) string {
-		if q.Method == http.MethodPost {
+		if len(q.PostForm) > 0 {
 			return q.field(name)
 		}
 		return is[name]
@@ -140,6 +141,16 @@ func (s *Site) requestChange(q *query) (answer, error) {
 }
 
 func (s *Site) askForAccount(q *query, m *directory.Member, o directory.Organisation) (answer, error) {
+	if left := leftEmpty(q, m == nil, "role", "reason"); len(left) > 0 {
+		page, err := s.accountForm(q, m, o)
+		if err != nil {
+			return answer{}, err
+		}
+		for _, f := range left {
+			page.blame(f.Field, f.Message)
+		}
+		return answer{status: http.StatusUnprocessableEntity, page: "accountform", data: page, failed: true, back: page.Action}, nil
+	}
 	r := directory.AccountRequest{
 		Email: q.field("email"), GivenName: q.field("given_name"), UsualName: q.field("usual_name"), Organisation: o.Code, Site: q.field("site"),
 		Reason: q.field("reason"),
@@ -165,6 +176,21 @@ func (s *Site) askForAccount(q *query, m *directory.Member, o directory.Organisa
 		return redirect("/colleagues?done=asked")
 	}
 	return s.accountFault(q, m, o, err)
+}
+
+// leftEmpty names every field of a form about an account that nothing was typed into, all at once.
+func leftEmpty(q *query, email bool, more ...string) (list []fault) {
+	fields := slices.Concat([]string{"given_name", "usual_name"}, more)
+	if email {
+		fields = slices.Insert(fields, 0, "email")
+	}
+	codes := map[string]string{"given_name": "given", "usual_name": "usual"}
+	for _, name := range fields {
+		if q.field(name) == "" {
+			list = append(list, fault{Field: name, Message: q.t("account.error." + cmp.Or(codes[name], name))})
+		}
+	}
+	return list
 }
 
 // accountFaults are the mistakes that the form shows beside a field.
@@ -202,6 +228,8 @@ func (p *accountFormPage) blame(field, message string) {
 		p.Email.Error = message
 	case "given_name":
 		p.Given.Error = message
+	case "usual_name":
+		p.Usual.Error = message
 	case "ends":
 		p.Ends.Error = message
 	case "role":

@@ -83,7 +83,9 @@ func (s *Site) background(q *query, a directory.Approval) (*backgroundView, erro
 	for _, use := range b.Domains {
 		d := domainView{DomainUse: use}
 		for _, p := range use.Providers {
-			d.Ways = append(d.Ways, s.way(p))
+			if p.IDP != directory.ClientIDP { // programs: they have an address and sign in with a key
+				d.Ways = append(d.Ways, s.way(p))
+			}
 		}
 		view.Domains = append(view.Domains, d)
 	}

@@ -82,6 +82,9 @@ func (s *Site) replacementForm(q *query) (replacementsPage, error) {
 
 // requestReplacement asks a colleague to open a replacement.
 func (s *Site) requestReplacement(q *query) (answer, error) {
+	if left := leftEmpty(q, true); len(left) > 0 {
+		return s.replacementFaults(q, left...)
+	}
 	_, err := s.rooms.Directory.RequestStandIn(q.Context(), q.actor(), directory.AccountRequest{
 		Email: q.field("email"), GivenName: q.field("given_name"), UsualName: q.field("usual_name"), Site: q.field("site"),
 	})
@@ -92,23 +95,31 @@ func (s *Site) requestReplacement(q *query) (answer, error) {
 		if !errors.Is(err, f.err) {
 			continue
 		}
-		page, err := s.replacementForm(q)
-		if err != nil {
-			return answer{}, err
-		}
-		message, leads := q.t("account.error."+f.code), f.field
-		switch f.field {
-		case "email":
-			page.Email.Error = message
-		case "given_name":
-			page.Given.Error = message
-		case "site":
-			page.Sites.Error, leads = message, page.Sites.ID
-		}
-		page.Faults = []fault{{Field: leads, Message: message}}
-		return answer{status: http.StatusUnprocessableEntity, page: "replacements", data: page, failed: true, back: "/replacements"}, nil
+		return s.replacementFaults(q, fault{Field: f.field, Message: q.t("account.error." + f.code)})
 	}
 	return answer{}, err
+}
+
+// replacementFaults shows the form again with what is wrong, everything typed included.
+func (s *Site) replacementFaults(q *query, faults ...fault) (answer, error) {
+	page, err := s.replacementForm(q)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, f := range faults {
+		switch f.Field {
+		case "email":
+			page.Email.Error = f.Message
+		case "given_name":
+			page.Given.Error = f.Message
+		case "usual_name":
+			page.Usual.Error = f.Message
+		case "site":
+			page.Sites.Error, f.Field = f.Message, page.Sites.ID
+		}
+		page.Faults = append(page.Faults, f)
+	}
+	return answer{status: http.StatusUnprocessableEntity, page: "replacements", data: page, failed: true, back: "/replacements"}, nil
 }
 
 func toReplacements(*query) string { return "/replacements" }
