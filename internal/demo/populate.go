@@ -173,7 +173,7 @@ func (d *Demo) change(ctx context.Context, reg *register.Register, p *generate.P
 
 func agreementChange(reg *register.Register, a generate.Agreement) (directory.AgreementChange, error) {
 	c := directory.AgreementChange{
-		Code: a.Code, Organisation: a.Organisation, Register: reg.ID, RegisterCode: reg.Code, Territory: a.Territory, State: directory.Active,
+		Code: a.Code, Organisation: a.Organisation, Register: reg.ID, RegisterCode: reg.Code, Territory: a.Territory, Limits: a.Limits, State: directory.Active,
 	}
 	for _, id := range a.Purposes {
 		purpose, ok := reg.Schema.Purpose(id)

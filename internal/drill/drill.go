@@ -68,6 +68,8 @@ type attack struct {
 	hour func(ctx context.Context, n int) error
 	// asked are the addresses for which accounts were asked by a thief: none may come to be.
 	asked []string
+	// discreet thieves never try what only makes noise.
+	discreet bool
 	// note says what the figures mean where they do not speak for themselves.
 	note string
 }
@@ -223,8 +225,8 @@ func replay(ctx context.Context, s scenario, m *moulds) (row Row, err error) {
 	return row, err
 }
 
-// attack lets the thieves act hour after hour. In the last one they try what makes the most noise: the
-// session in another browser, and every route with other people's identifiers.
+// attack lets the thieves act hour after hour. In the last one they try what makes the most noise, unless
+// they are discreet: the session in another browser, and every route with other people's identifiers.
 func (g *ground) attack(ctx context.Context, a *attack, length time.Duration) error {
 	g.began = g.now()
 	hours := int(length / time.Hour)
@@ -234,7 +236,7 @@ func (g *ground) attack(ctx context.Context, a *attack, length time.Duration) er
 				return err
 			}
 			for _, t := range a.thieves {
-				if t.root == "" {
+				if t.root == "" || a.discreet {
 					continue
 				}
 				if err := errors.Join(t.replay(ctx), t.crawl(ctx)); err != nil {

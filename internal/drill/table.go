@@ -27,8 +27,8 @@ type Row struct {
 	Bound        int            `json:"bound"`   // promised before the attack, for its length
 	Created      int            `json:"created"` // accounts that a thief made alone
 	Refusals     map[string]int `json:"refusals"`
-	// RefusedAfterH is when the first refusal stood in the ledger, in hours of the instance's clock since the
-	// attack began; null: nothing was refused.
+	// RefusedAfterH is when something was first refused that is not refused to every agent now and then, in
+	// hours of the instance's clock since the attack began; null: nothing was.
 	RefusedAfterH *float64 `json:"refused_after_h"`
 	FirstAlertS   *float64 `json:"first_alert_s"` // null: there is no detector yet
 	ContainedS    *float64 `json:"contained_s"`   // the recommended act, from the officer's request to its answer; null: nothing to contain

@@ -24,7 +24,7 @@ type thief struct {
 	targets  []int // persons of the register, in the order in which they are tried
 	tried    int
 	swept    time.Time // when it last read its list
-	noticed  time.Time // when something was first refused to it
+	noticed  time.Time // when something was first refused to it, but for everyday refusals
 	handle   string    // the first that it was given
 	// renew gets a program's next token. nil = it signs in.
 	renew func(context.Context) error
@@ -91,13 +91,16 @@ func (t *thief) enter(ctx context.Context) (m means, ok bool, err error) {
 	return m, m.in && len(m.purposes) > 0, nil
 }
 
+// everyday are refusals that every agent meets: a question to answer, a session that is over.
+var everyday = []string{"tier.justification_required", "session.expired"}
+
 // refused notes why something was refused.
 func (t *thief) refused(codes ...string) {
 	for _, code := range codes {
 		t.loot.refusals[code]++
-	}
-	if len(codes) > 0 && t.noticed.IsZero() {
-		t.noticed = t.ground.now()
+		if t.noticed.IsZero() && !slices.Contains(everyday, code) {
+			t.noticed = t.ground.now()
+		}
 	}
 }
 

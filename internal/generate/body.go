@@ -107,7 +107,7 @@ func (p *Population) foundOne(r *rand.Rand, b *body) {
 	}
 	p.agreements = append(p.agreements, Agreement{
 		Code: b.code + "-2025", Organisation: b.code, Register: p.Register(), Purposes: purposes,
-		Territory: b.department, Starts: Starts, Ends: Ends,
+		Territory: b.department, Limits: p.preset.limits, Starts: Starts, Ends: Ends,
 	})
 }
 

@@ -59,6 +59,7 @@ type Agreement struct {
 	Code, Organisation, Register string
 	Purposes                     []ecluse.Purpose
 	Territory                    string // codes, separated by spaces
+	Limits                       string // JSON of budgets that are not the program's, "" = none
 	Starts, Ends                 string
 }
 

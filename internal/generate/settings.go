@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"ecluse"
+	"ecluse/internal/budget"
 	"ecluse/presets"
 )
 
@@ -38,6 +40,7 @@ type preset struct {
 	Followed   int              `toml:"followed"`         // percent of the others whom an account follows
 	Link       string           `toml:"link"`             // kind of link that says so
 	Purposes   []ecluse.Purpose `toml:"purposes"`
+	Limits     map[string]int   `toml:"limits"` // of the agreements' budgets; those not named are the program's
 	Names      struct {
 		Kind  string   `toml:"kind"`
 		Names []string `toml:"names"`
@@ -47,6 +50,7 @@ type preset struct {
 
 	register string // code of the schema
 	number   maker
+	limits   string // Limits as an agreement writes them
 }
 
 // field says how the values of a field are made: the maker, and for whom.
@@ -114,6 +118,18 @@ func placed(err error) error {
 	return err
 }
 
+// writeLimits writes the limits as JSON, "" without any.
+func (p *preset) writeLimits() (string, error) {
+	if len(p.Limits) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(p.Limits)
+	if err == nil {
+		_, err = budget.Default().Override(text)
+	}
+	return string(text), err
+}
+
 func (p *preset) check() error {
 	for _, c := range []struct {
 		ok   bool
@@ -132,6 +148,9 @@ func (p *preset) check() error {
 		}
 	}
 	var err error
+	if p.limits, err = p.writeLimits(); err != nil {
+		return err
+	}
 	if p.number, err = makerOf(&field{Name: p.External, Make: p.Number, Before: p.Before}); err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ func TestSettingsThatCannotBeFollowedAreNamedWithTheirPlace(t *testing.T) {
 		{`name = "first_name"`, `name = "surname"`, `"surname" is missing or taken`},
 		{`when = "minor"`, `when = "child"`, "when is minor or adult"},
 		{`source = 1`, `source = 300`, "source"},
+		{"[organisation]", "[limits]\nnew = 5\n\n[organisation]", "unreadable limits"},
 	} {
 		_, err := generate.New(generate.Settings{Preset: copied(t, "mission-locale", c.old, c.replacement)})
 		if !errors.Is(err, generate.ErrSettings) || !strings.Contains(err.Error(), c.want) {
