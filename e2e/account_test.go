@@ -92,6 +92,11 @@ func TestANewColleagueComesInThroughTwoPeopleAndAnInvitation(t *testing.T) {
 		lea.read("Léa Roux")
 		lea.visit("/me")
 		lea.want("li.right")
+		watch := p.another(p.who("security_officer", 0))
+		watch.lineageOf(email)
+		watch.read("Nathalie CHARLARD") // who asked
+		watch.read("Françoise NORRIN")  // who approved
+		watch.inspect("lineage-two")
 		p.visit("/colleagues")
 		p.read("Léa Roux")
 	})
@@ -132,6 +137,15 @@ func TestOnMondayMorningTwoColleaguesOpenAReplacement(t *testing.T) {
 		if !yves.has(".signal") {
 			t.Error("a replacement manages accounts")
 		}
+
+		officer := p.another(p.who("access_officer", 1))
+		officer.newest()
+		officer.read(email)
+		officer.inspect("approval-replacement-confirm")
+		officer.approves()
+		p.advance(49 * time.Hour) // a replacement that nobody confirmed would be over
+		yves.signIn(email)
+		yves.desk()
 	})
 }
 

@@ -70,6 +70,7 @@ type tab struct {
 	t     *testing.T
 	ctx   context.Context
 	world *world
+	size  [2]int64
 	plain bool // without JavaScript
 }
 
@@ -84,7 +85,7 @@ var wide, narrow = [2]int64{1280, 900}, [2]int64{390, 800}
 func open(t *testing.T, w *world, size [2]int64) *tab {
 	t.Helper()
 	ctx, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	p := &tab{t: t, ctx: ctx, world: w}
+	p := &tab{t: t, ctx: ctx, world: w, size: size}
 	messages := chromedp.Console(ctx)
 	p.do(chromedp.EmulateViewport(size[0], size[1]))
 	var complaints []string

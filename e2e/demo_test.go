@@ -29,7 +29,7 @@ type world struct {
 	// taken counts which samples are used: each journey gets persons of its own, so that nobody is known
 	// from the journey before.
 	taken map[string]int
-	// served are the steps whose code has served, by login.
+	// served are the steps whose code has served, by the seed of the application.
 	served map[string]int64
 }
 

@@ -92,26 +92,16 @@ func TestAnApplicationForCodesMakesAWeakSignInStrong(t *testing.T) {
 		p.signInAs(who1, "eidas2", "/me/factors")
 		p.press("form[action='/me/factors/code'] button")
 		p.want("#faults")
-		p.fillIn("form[action='/me/factors/code']", "name", "telephone")
-		p.press("form[action='/me/factors/code'] button")
-		p.want("svg.qr")
-		p.inspect("factor-code")
-		seed := strings.ReplaceAll(ask(p, chromedp.Evaluate[string](`document.querySelector("code.secret").textContent`)), " ", "")
-		p.fill("code", "000000")
-		p.press("form[action$=finish] button")
-		p.want("#code-error")
-		p.fill("code", codeOf(t, seed))
-		p.press("form[action$=finish] button")
-		p.want(".notice.done")
+		seed := p.addApplication()
 
 		p.signInAs(who1, "eidas1-mfa", "/me")
 		p.raiseAs(who0)
 		p.want("form[action='/second-factor']")
-		p.fill("code", codeOf(t, seed)) // the one that has served
+		p.fill("code", p.servedCode(seed))
 		p.press("form[action='/second-factor'] button")
 		p.want("#code-error")
 		p.inspect("second-factor-wrong")
-		p.fill("code", nextCode(t, seed))
+		p.fill("code", p.freshCodeOf(seed))
 		p.press("form[action='/second-factor'] button")
 		if p.path() != "/raises" {
 			t.Fatalf("the code leads to %s:\n%s", p.path(), p.text())
@@ -122,17 +112,39 @@ func TestAnApplicationForCodesMakesAWeakSignInStrong(t *testing.T) {
 	})
 }
 
-// codeOf is the present code of an application: telephones do not follow the demo's clock.
-func codeOf(t *testing.T, seed string) string { return codeAt(t, seed, 0) }
+// addApplication adds an application for codes, and answers its seed.
+func (p *tab) addApplication() string {
+	p.t.Helper()
+	p.fillIn("form[action='/me/factors/code']", "name", "telephone")
+	p.press("form[action='/me/factors/code'] button")
+	p.want("svg.qr")
+	p.inspect("factor-code")
+	seed := strings.ReplaceAll(ask(p, chromedp.Evaluate[string](`document.querySelector("code.secret").textContent`)), " ", "")
+	p.fill("code", "000000")
+	p.press("form[action$=finish] button")
+	p.want("#code-error")
+	p.fill("code", p.freshCodeOf(seed))
+	p.press("form[action$=finish] button")
+	p.want(".notice.done")
+	return seed
+}
 
-// nextCode is the one after it, which counts already.
-func nextCode(t *testing.T, seed string) string { return codeAt(t, seed, 30*time.Second) }
+// freshCodeOf is a code of an application that has not served, waited for if need be: telephones do not
+// follow the demo's clock.
+func (p *tab) freshCodeOf(seed string) string {
+	p.t.Helper()
+	step := max(time.Now().Unix()/30, p.world.served[seed]+1)
+	p.world.served[seed] = step
+	time.Sleep(time.Until(time.Unix(step*30-29, 0))) // one step ahead counts
+	return p.servedCode(seed)
+}
 
-func codeAt(t *testing.T, seed string, ahead time.Duration) string {
-	t.Helper()
-	code, err := totp.GenerateCode(seed, time.Now().Add(ahead))
+// servedCode is the one that served last.
+func (p *tab) servedCode(seed string) string {
+	p.t.Helper()
+	code, err := totp.GenerateCode(seed, time.Unix(p.world.served[seed]*30, 0))
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	return code
 }
@@ -191,23 +203,13 @@ func TestASignInFromANewBrowserAsksForTheCodeAndItCanBePutOff(t *testing.T) {
 	})
 }
 
-// freshCode is a code of one of the demo's own applications that has not served, waited for if need be:
-// telephones do not follow the demo's clock.
+// freshCode is a code of one of the demo's own applications that has not served.
 func (p *tab) freshCode(login string) string {
 	p.t.Helper()
 	for _, i := range p.world.Identities {
-		if i.Login != login || i.TOTPSecret == "" {
-			continue
+		if i.Login == login && i.TOTPSecret != "" {
+			return p.freshCodeOf(i.TOTPSecret)
 		}
-		step := max(time.Now().Unix()/30, p.world.served[login]+1)
-		p.world.served[login] = step
-		at := time.Unix(step*30, 0)
-		time.Sleep(time.Until(at.Add(-29 * time.Second))) // one step ahead counts
-		code, err := totp.GenerateCode(i.TOTPSecret, at)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		return code
 	}
 	p.t.Fatalf("%s has no application", login)
 	return ""

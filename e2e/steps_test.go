@@ -154,7 +154,7 @@ func (p *tab) inspect(name string) {
 		}
 		p.picture(fmt.Sprintf("%s-%s-%s", name, language, look.name))
 	}
-	p.do(chromedp.EmulateViewport(wide[0], wide[1]))
+	p.do(chromedp.EmulateViewport(p.size[0], p.size[1]))
 }
 
 // tabTo presses the tab key until something has the focus.
