@@ -25,6 +25,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"golang.org/x/text/language"
 
+	"ecluse/internal/gate"
+	"ecluse/internal/host"
 	"ecluse/internal/signin"
 )
 
@@ -44,6 +46,8 @@ type call struct {
 	caller signin.Caller // the zero Caller on public routes
 	lang   string        // fr or en
 	out    http.ResponseWriter
+
+	delivery *gate.Delivery // of what the gate allows for this request
 }
 
 // reply is an answer that is not a problem.
@@ -156,7 +160,10 @@ func (a *API) newCall(w http.ResponseWriter, r *http.Request) *call {
 // door takes a request from HTTP to its route and the answer back.
 func (a *API) door(r route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		c := a.newCall(w, request)
+		ctx, delivery := gate.Delivering(request.Context())
+		c := a.newCall(w, request.WithContext(ctx))
+		c.delivery = delivery
+		defer a.undelivered(c)
 		answer, err := a.pass(c, r)
 		if err != nil {
 			a.refuse(c, a.explain(c, err))
@@ -164,6 +171,13 @@ func (a *API) door(r route) http.Handler {
 		}
 		a.write(c, answer)
 	})
+}
+
+// undelivered writes down what the gate allowed for an answer that was never sent: its route or its JSON failed.
+func (a *API) undelivered(c *call) {
+	if err := c.delivery.Failed(c.Context()); err != nil {
+		a.rooms.Log.Error("api: what was not shown could not be written down as such", "reference", host.RequestID(c.Context()), "error", err)
+	}
 }
 
 // pass finds the caller and runs the route.
@@ -190,6 +204,7 @@ func (a *API) write(c *call, answer reply) {
 		}
 		body, kind = buffer.Bytes(), "application/json"
 	}
+	c.delivery.Begun()
 	a.send(c, answer.status, kind, answer.cache, body)
 }
 

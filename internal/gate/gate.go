@@ -112,6 +112,7 @@ func (g *Gate) pass(ctx context.Context, a ask) ([]Outcome, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reveal: %w", err), g.undelivered(ctx, facts, results))
 	}
+	g.follow(ctx, facts, results)
 	return outcomes(facts, decisions, results, values), nil
 }
 
@@ -126,7 +127,7 @@ func receipts(results []ledger.Result) []ledger.Receipt {
 	return list
 }
 
-// undelivered notes that allowed disclosures never left, because revealing them went wrong.
+// undelivered notes that allowed disclosures never left, because revealing or showing them went wrong.
 func (g *Gate) undelivered(ctx context.Context, f facts, results []ledger.Result) error {
 	var candidates []ledger.Candidate
 	for _, r := range results {

@@ -550,7 +550,7 @@ func TestEveryTamperingWithTheTilesIsNamed(t *testing.T) {
 func TestARowWithoutANumberIsNamed(t *testing.T) {
 	v := newVictim(t, storetest.SQLite(t), 10)
 	v.do("INSERT INTO entries SELECT NULL, at, kind, act, register_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, " +
-		"version, fields, purpose, tier, decision, reasons, detail, leaf FROM entries WHERE n = 3")
+		"version, fields, purpose, tier, decision, reasons, detail, format, leaf FROM entries WHERE n = 3")
 	if problems := strings.Join(v.problems(false), "\n"); !strings.Contains(problems, "rows") {
 		t.Errorf("named: %q", problems)
 	}

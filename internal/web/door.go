@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"ecluse/internal/directory"
+	"ecluse/internal/gate"
+	"ecluse/internal/host"
 	"ecluse/internal/register"
 )
 
@@ -18,15 +20,24 @@ var ErrForbidden = errors.New("the caller's roles do not open this route")
 // door takes a request from HTTP to the page and its answer back, checking who may come in.
 func (s *Site) door(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := s.newQuery(w, r)
-		q.route = route
+		ctx, delivery := gate.Delivering(r.Context())
+		q := s.newQuery(w, r.WithContext(ctx))
+		q.route, q.delivery = route, delivery
+		defer s.undelivered(q)
 		defer s.recover(w, q)
 		a, err := s.pass(q, route)
-		if err != nil {
+		if a.own = err == nil; err != nil {
 			a = s.explain(q, err)
 		}
 		s.write(w, q, a)
 	})
+}
+
+// undelivered writes down what the gate allowed for a page that was never sent: it failed, or its template.
+func (s *Site) undelivered(q *query) {
+	if err := q.delivery.Failed(q.Context()); err != nil {
+		s.rooms.Log.Error("web: what was not shown could not be written down as such", "reference", host.RequestID(q.Context()), "error", err)
+	}
 }
 
 // pass is the path of every page: the form, the caller, the standing, the role, the page.
@@ -108,6 +119,8 @@ func (s *Site) write(w http.ResponseWriter, q *query, a answer) {
 		if s.templates.execute(&page, a.page, view{F: s.frame(q, a), P: a.data}) != nil {
 			a.status = http.StatusInternalServerError
 		}
+	} else if a.own {
+		q.delivery.Begun()
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Language", q.lang)

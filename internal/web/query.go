@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"ecluse/internal/directory"
+	"ecluse/internal/gate"
 	"ecluse/internal/signin"
 )
 
@@ -25,6 +26,7 @@ type query struct {
 	standing directory.Standing
 	observed []observed
 	signedIn bool
+	delivery *gate.Delivery // of what the gate allows for this request
 }
 
 // newQuery reads language and theme; nobody is signed in yet.
@@ -60,6 +62,7 @@ type answer struct {
 	cookies  []*http.Cookie
 	failed   bool   // the page reports an error: said in its title
 	back     string // where the language switch returns to; "" = the page itself
+	own      bool   // the route's own answer, not the explanation of an error
 }
 
 // show answers a page.
