@@ -18,7 +18,9 @@ import (
 var codeHolders = []ecluse.Role{ecluse.RoleAccountManager, ecluse.RoleAccessOfficer, ecluse.RoleSecurityOfficer}
 
 // codeSeed is what a login's application makes codes of, the same as long as the demo has its key file.
-func (d *Demo) codeSeed(login string) []byte { return d.Node.Keys.MAC("demo/code/v1", []byte(login))[:20] }
+func (d *Demo) codeSeed(login string) []byte {
+	return d.Node.Keys.MAC("demo/code/v1", []byte(login))[:20]
+}
 
 // CodeSecret is the seed as applications take it, "" for who has none.
 func (d *Demo) CodeSecret(a generate.Account) string {

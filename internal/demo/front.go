@@ -26,7 +26,7 @@ func (d *Demo) Serve(ctx context.Context, ready func(url string) error) error {
 
 // front is what the first page shows of the demo.
 func (d *Demo) front(ctx context.Context) (*web.Demo, error) {
-	front := &web.Demo{}
+	front := &web.Demo{Tour: newHeist(ctx, d)}
 	for _, p := range d.Populations {
 		reg, err := d.Node.Registers.ByCode(ctx, p.Register())
 		if err != nil {

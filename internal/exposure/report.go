@@ -33,8 +33,8 @@ func (r Report) Observed() (n int) {
 }
 
 // Day and Month pick the bound of an account.
-func Day(a Account) budget.Bound       { return a.Day }
-func Month(a Account) budget.Bound     { return a.Month }
+func Day(a Account) budget.Bound   { return a.Day }
+func Month(a Account) budget.Bound { return a.Month }
 
 // Max is the largest bound of a list of accounts, 0 for none.
 func Max(accounts []Account, of func(Account) budget.Bound) (largest int) {

@@ -425,7 +425,7 @@ func demoConfig(c *Config) {
 	add := func(role ecluse.Role, name, org, site string, reg Label) {
 		c.Demo.Identities = append(c.Demo.Identities, DemoIdentity{Role: role, Name: name, Organisation: org, Site: site, Register: reg, SignIn: "/sign-in/proconnect?login_hint=" + strings.ToLower(strings.ReplaceAll(name, " ", "."))})
 	}
-	c.Demo = &Demo{Samples: func(string, ecluse.AccountID) []DemoSample {
+	c.Demo = &Demo{Tour: fakeTour{}, Samples: func(string, ecluse.AccountID) []DemoSample {
 		return []DemoSample{{"caseload", "Lefèvre-Diallo", "Marie", "2004-05-17", "ML-093-00421"}, {"site", "Benali", "Yanis", "2006-01-30", "ML-093-00388"}, {"organisation", "Caron", "Léa", "2003-09-02", "ML-093-01120"}, {"other", "N’Guyen", "Paul", "2005-12-24", "ML-093-04410"}, {"outside", "Roux", "Inès", "2004-07-11", "ML-075-00077"}}
 	}}
 	add(ecluse.RoleAgent, "Camille Arnaud", "Mission locale de la Lézarde", "Site de Pantin", ml)
@@ -437,4 +437,17 @@ func demoConfig(c *Config) {
 	add(ecluse.RoleSecurityOfficer, "Thomas Weber", "Service public de l’emploi", "", ml)
 	add(ecluse.RoleAgent, "Jeanne Colin", "Collège des Tilleuls", "", sport)
 	add(ecluse.RoleAccessOfficer, "Victor Lemaire", "Fédération scolaire", "", sport)
+}
+
+// fakeTour is in the middle of an attack.
+type fakeTour struct{}
+
+func (fakeTour) Begin() {}
+func (fakeTour) Seen() Seen {
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	s := Seen{Begun: true, Running: true, Victim: "Nadia Renard", Persons: 2, Opened: 3}
+	for n, code := range tourEvents {
+		s.Events = append(s.Events, TourEvent{At: at, Code: code, About: "voleur@x.test", Times: n%3 + 1})
+	}
+	return s
 }

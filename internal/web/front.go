@@ -12,6 +12,7 @@ type frontPage struct {
 	Steps    []string
 	Groups   []demoGroup
 	SignedIn bool
+	Tour     bool // there is a guided tour
 }
 
 // frontCase is one published case; Answered is false while nothing here answers it yet.
@@ -52,7 +53,7 @@ func (s *Site) front(q *query) (answer, error) {
 	if s.config.Demo == nil {
 		return show("entry", entryPage{Providers: s.config.Providers})
 	}
-	return show("front", frontPage{Cases: frontCases, Steps: frontSteps, Groups: demoGroups(s.config.Demo.Identities), SignedIn: q.signedIn})
+	return show("front", frontPage{Cases: frontCases, Steps: frontSteps, Groups: demoGroups(s.config.Demo.Identities), SignedIn: q.signedIn, Tour: s.config.Demo.Tour != nil})
 }
 
 // demoGroups sorts identities by register, then by role in the glossary's order.

@@ -61,7 +61,9 @@ var (
 
 // table is the whole site on one page: what everybody and the agents have, what those have who answer for
 // others, and what everybody has for themselves.
-func (s *Site) table() []Route { return slices.Concat(s.deskTable(), s.officeTable(), s.ownTable()) }
+func (s *Site) table() []Route {
+	return slices.Concat(s.deskTable(), s.officeTable(), s.ownTable(), s.tourTable())
+}
 
 func (s *Site) deskTable() []Route {
 	return []Route{

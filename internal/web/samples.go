@@ -22,7 +22,8 @@ func samples() map[string][]any {
 	group := options{ID: "x", Name: "x", Legend: "x", Error: "x", Items: []option{{ID: "x-0", Value: "a", Label: "x", Checked: true}, {ID: "x-1", Value: "b", Label: "x"}}}
 	asked := typed{Surname: "x", FirstName: "x", BirthDate: "x"}
 	all := map[string][]any{
-		"front":      {frontPage{Cases: frontCases, Steps: frontSteps, Groups: sampleGroups(word)}},
+		"front":      {frontPage{Cases: frontCases, Steps: frontSteps, Groups: sampleGroups(word)}, frontPage{Tour: true}},
+		"tour":       {tourPage{}, sampleTour(at)},
 		"entry":      {entryPage{}, entryPage{Providers: []Provider{{ID: "x", Label: "x"}}}},
 		"signin":     {signInPage{}, signInPage{Providers: []signin.ProviderLink{{ID: "x", Label: "x", URL: "/"}}, Groups: sampleGroups(word), Locked: true, Invitation: true}},
 		"signedout":  {signedOutPage{}, signedOutPage{Federation: true}},

@@ -44,6 +44,7 @@ type Demo struct {
 	Identities []DemoIdentity
 	// Samples gives fictive persons to look for, by register; nil = none are shown.
 	Samples func(register string, account ecluse.AccountID) []DemoSample
+	Tour    Tour // nil = there is no guided tour
 }
 
 // DemoIdentity is one fictive person who can log in.

@@ -216,7 +216,7 @@ func showing(values ...record) func(*fakeRooms) { return func(f *fakeRooms) { f.
 // states are all pages in all their situations.
 func states() map[string]state {
 	all := map[string]state{
-		"front": inDemo(with(get("/"), nobody)), "entry": with(get("/"), nobody), "entry-none": with(get("/"), nobody),
+		"front": inDemo(with(get("/"), nobody)), "tour": inDemo(with(get("/tour"), nobody)), "entry": with(get("/"), nobody), "entry-none": with(get("/"), nobody),
 		"purpose": get(deskML), "desk": inDemo(get(deskML + "?purpose=emploi")), "desk-high": with(get(deskML+"?purpose=emploi"), meterHigh),
 		"desk-error": post(deskML+"/search", "purpose=emploi&surname=&first_name=Marie&birth_date=32/13/2004"),
 		"desks":      with(get("/desk"), bothRegisters),

@@ -1,4 +1,4 @@
-// Comfort only: every page works without this file. It sends nothing and stores nothing.
+// Comfort only: every page works without this file. It stores nothing.
 "use strict";
 
 // The error summary takes the focus, so that it is read first.
@@ -35,6 +35,20 @@ addEventListener("pageshow", (event) => {
     form.classList.remove("sent");
   }
 });
+
+// What happens meanwhile, on the page of the tour: the section is read again while there is something new.
+const live = document.querySelector("[data-live]");
+if (live) {
+  const timer = setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(live.dataset.live, { cache: "no-store" });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(live.id);
+      if (page.textContent !== live.textContent) live.replaceChildren(...page.childNodes);
+      if (!("live" in page.dataset)) clearInterval(timer);
+    } catch { /* the demo has ended: the page stays as it is */ }
+  }, 2000);
+}
 
 // The idle lock: the server has its own; this one hides what is on the screen and keeps the page.
 const idle = Number(document.body.dataset.idle || 0);

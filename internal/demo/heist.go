@@ -1,0 +1,317 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ecluse"
+	"ecluse/internal/generate"
+	"ecluse/internal/web"
+)
+
+// Bounds of one heist: it ends by itself, and keeps few lines.
+const (
+	heistLength = 20 * time.Minute
+	heistPause  = 1500 * time.Millisecond // between two acts, so that one can look on
+	heistEvents = 60
+	heistAnswer = 1 << 20 // bytes of an answer
+)
+
+// heist is the thief of the guided tour: the session of an account manager was stolen, with everything
+// that belongs to it. It acts over HTTP only, knows the names of everybody in the register, and reads the
+// mailboxes of the addresses that it invents. It implements web.Tour.
+type heist struct {
+	demo *Demo
+	end  context.Context // of the demo
+
+	mu      sync.Mutex
+	number  int
+	seen    web.Seen
+	persons map[string]bool // identifiers in answers
+}
+
+// newHeist is a thief who has not begun. ctx ends what it does.
+func newHeist(ctx context.Context, d *Demo) *heist { return &heist{demo: d, end: ctx} }
+
+// Seen implements web.Tour.
+func (h *heist) Seen() web.Seen {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.seen
+	s.Persons, s.Events = len(h.persons), slices.Clone(s.Events)
+	return s
+}
+
+// Begin implements web.Tour.
+func (h *heist) Begin() {
+	victim, ok := h.victim()
+	if !ok {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.seen.Running {
+		return
+	}
+	h.number++
+	h.seen = web.Seen{Begun: true, Running: true, Victim: victim.GivenName + " " + victim.UsualName + ", " + victim.Login}
+	h.persons = map[string]bool{}
+	go h.run(victim, h.number)
+}
+
+// victim is the account manager whom the first page names.
+func (h *heist) victim() (generate.Account, bool) {
+	list := shown(h.demo.Populations[0])
+	i := slices.IndexFunc(list, func(a generate.Account) bool { return a.Role == ecluse.RoleAccountManager })
+	if i < 0 {
+		return generate.Account{}, false
+	}
+	return list[i], true
+}
+
+// note writes an event down, in one line with the one before if it is the same again.
+func (h *heist) note(code, about string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := h.demo.Node.Clock.Now()
+	if n := len(h.seen.Events); n > 0 && h.seen.Events[n-1].Code == code && h.seen.Events[n-1].About == about {
+		h.seen.Events[n-1].Times++
+		h.seen.Events[n-1].At = at
+		return
+	}
+	if len(h.seen.Events) < heistEvents {
+		h.seen.Events = append(h.seen.Events, web.TourEvent{At: at, Code: code, About: about, Times: 1})
+	}
+}
+
+func (h *heist) run(victim generate.Account, number int) {
+	ctx, cancel := context.WithTimeout(h.end, heistLength)
+	defer cancel()
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.seen.Running = false
+	}()
+	manager := h.visitor(victim.Login)
+	if !manager.signIn(ctx, "") {
+		h.note("refused", victim.Login)
+		return
+	}
+	h.note("stolen", victim.Login)
+	var accomplices []*visitor
+	for _, name := range []string{"un", "deux"} {
+		email := fmt.Sprintf("voleur-%s-%d@demo.ecluse.test", name, number)
+		if !h.recruit(ctx, manager, victim, email) {
+			return
+		}
+		accomplices = append(accomplices, h.visitor(email))
+	}
+	h.plunder(ctx, manager, accomplices)
+}
+
+// recruit asks for an account, tries to approve it with the same session, and to sign in with it.
+func (h *heist) recruit(ctx context.Context, manager *visitor, victim generate.Account, email string) bool {
+	if !pause(ctx) {
+		return false
+	}
+	status, answer := manager.call(ctx, http.MethodPost, "/accounts/requests", map[string]string{
+		"email": email, "given_name": "Alix", "usual_name": "Nouvelle", "site": victim.Site, "role": string(ecluse.RoleAgent), "reason": "arrival",
+	})
+	if status != http.StatusAccepted {
+		h.note("refused", victim.Login)
+		return status != http.StatusUnauthorized
+	}
+	h.note("asked", email)
+	if !pause(ctx) {
+		return false
+	}
+	id, _ := answer["id"].(string)
+	if status, _ = manager.call(ctx, http.MethodPost, "/accounts/requests/"+id+"/approve", nil); status >= http.StatusBadRequest {
+		h.note("own_approval", email)
+	}
+	if !h.visitor(email).signIn(ctx, "") {
+		h.note("stranger", email)
+	}
+	return true
+}
+
+// plunder waits for invitations, and takes what whoever got in can take, until every session of the thief
+// is dead.
+func (h *heist) plunder(ctx context.Context, manager *visitor, accomplices []*visitor) {
+	next := h.names()
+	for pause(ctx) {
+		if status, _ := manager.call(ctx, http.MethodGet, "/me", nil); status == http.StatusUnauthorized && !manager.cut {
+			manager.cut = true
+			h.note("ended", manager.login)
+		}
+		alive := !manager.cut
+		for _, v := range accomplices {
+			switch {
+			case v.cut:
+			case v.in:
+				alive = h.open(ctx, v, next) || alive
+			default:
+				if token := h.demo.shelf.invitation(v.login); token != "" && v.signIn(ctx, token) {
+					h.note("invited", v.login)
+					alive = true
+				}
+			}
+		}
+		if !alive {
+			return
+		}
+	}
+	h.note("gave_up", "")
+}
+
+// names yields persons of the register, one after the other, as somebody has bought them.
+func (h *heist) names() func() generate.Person {
+	var list []generate.Person
+	for p := range h.demo.Populations[0].Persons() {
+		if p.Values["birth_date"] != "" && len(list) < 2000 {
+			list = append(list, p)
+		}
+	}
+	i := -1
+	return func() generate.Person { i++; return list[i%len(list)] }
+}
+
+// open looks the next person up and opens her. It reports whether the session lives.
+func (h *heist) open(ctx context.Context, v *visitor, next func() generate.Person) bool {
+	population := h.demo.Populations[0]
+	person, purpose := next(), v.purpose
+	path := "/registers/" + population.Register()
+	status, answer := v.call(ctx, http.MethodPost, path+"/search", map[string]any{"purpose": purpose, "beyond": true, "query": map[string]string{
+		"surname": person.Values["surname"], "first_name": person.Values["first_name"], "birth_date": person.Values["birth_date"],
+	}})
+	if hits, _ := answer["hits"].([]any); status == http.StatusOK && len(hits) == 1 {
+		hit, _ := hits[0].(map[string]any)
+		handle, _ := hit["handle"].(string)
+		status, answer = v.call(ctx, http.MethodPost, path+"/persons/"+url.PathEscape(handle)+"/disclose", map[string]any{
+			"purpose": purpose, "justification": map[string]string{"motive": "walk_in", "text": "La personne est devant moi, sans rendez-vous."},
+		})
+		if _, ok := answer["values"].(map[string]any); status == http.StatusOK && ok {
+			h.take(person.ID)
+			h.note("opened", v.login)
+			return true
+		}
+	}
+	code, _ := answer["code"].(string)
+	switch {
+	case status == http.StatusUnauthorized:
+		v.cut = true
+		h.note("ended", v.login)
+		return false
+	case strings.HasPrefix(code, "budget."):
+		h.note("budget", v.login)
+	case status >= http.StatusBadRequest:
+		h.note("refused", v.login)
+	}
+	return true
+}
+
+func (h *heist) take(person string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.persons[person] = true
+	h.seen.Opened++
+}
+
+// pause waits between two acts; false: it is over.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(heistPause):
+		return true
+	}
+}
+
+var invitationPath = regexp.MustCompile(`/invitation/([A-Za-z0-9_-]+)`)
+
+// invitation is the token of the newest invitation to an address, "" for none: its owner reads her mail.
+func (s *shelf) invitation(to string) string {
+	for _, m := range s.newest(to) {
+		if found := invitationPath.FindStringSubmatch(m.Text); found != nil {
+			return found[1]
+		}
+	}
+	return ""
+}
+
+// visitor is a browser of its own in front of the demo.
+type visitor struct {
+	base, login string
+	client      *http.Client
+	in, cut     bool
+	purpose     string // the first that the account may look up for
+}
+
+func (h *heist) visitor(login string) *visitor {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		panic("demo: " + err.Error()) // it has no options that could be wrong
+	}
+	return &visitor{base: h.demo.Node.Config.Instance.PublicURL, login: login, client: &http.Client{Jar: jar, Timeout: 10 * time.Second}}
+}
+
+// signIn goes through the demo's provider, with an invitation or without, and reports whether there is a session.
+func (v *visitor) signIn(ctx context.Context, invitation string) bool {
+	q := url.Values{"login_hint": {v.login}}
+	if invitation != "" {
+		q.Set("invitation", invitation)
+	}
+	v.send(ctx, http.MethodGet, "/sign-in/"+ProviderID+"?"+q.Encode(), nil)
+	status, me := v.call(ctx, http.MethodGet, "/me", nil)
+	v.in = status == http.StatusOK
+	grants, _ := me["grants"].([]any)
+	for _, g := range grants {
+		grant, _ := g.(map[string]any)
+		purposes, _ := grant["purposes"].([]any)
+		for _, p := range purposes {
+			if purpose, _ := p.(map[string]any); v.purpose == "" {
+				v.purpose, _ = purpose["id"].(string)
+			}
+		}
+	}
+	return v.in
+}
+
+// call asks the API; status 0 is no answer.
+func (v *visitor) call(ctx context.Context, method, path string, body any) (status int, answer map[string]any) {
+	var text []byte
+	if body != nil {
+		text, _ = json.Marshal(body) // maps of texts
+	}
+	status, text = v.send(ctx, method, "/api/v1"+path, text)
+	_ = json.Unmarshal(text, &answer) // a page: no object
+	return status, answer
+}
+
+func (v *visitor) send(ctx context.Context, method, path string, body []byte) (int, []byte) {
+	r, err := http.NewRequestWithContext(ctx, method, v.base+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil
+	}
+	if len(body) > 0 {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := v.client.Do(r)
+	if err != nil {
+		return 0, nil
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, heistAnswer)) // cut short: no object
+	return answer.StatusCode, text
+}
