@@ -147,7 +147,7 @@ func (f *form) sessions(s Sessions) {
 func (f *form) retention(r Retention) {
 	const shortest, longest = 183, 1096
 	if r.Entries < shortest || r.Entries > longest {
-		f.add("retention.entries", fmt.Sprintf("must be from %d to %d days", shortest, longest), "6 to 12 months are usual; up to 3 years take a written reason (CNIL délib. 2021-122)")
+		f.add("retention.entries", fmt.Sprintf("must be from %d to %d days", shortest, longest), "6 to 12 months are usual; up to 3 years take a written reason (CNIL decision 2021-122)")
 	}
 	for _, p := range []struct {
 		key         string

@@ -25,7 +25,7 @@ type Config struct {
 	Keys      Keys       `toml:"keys" doc:"Keys that must never be in the database or beside its backups."`
 	Providers []Provider `toml:"providers" doc:"OpenID Connect providers at which people sign in, in the order in which they are shown."`
 	Sessions  Sessions   `toml:"sessions" doc:"How long a signed-in browser may go on."`
-	Retention Retention  `toml:"retention" doc:"How long each kind of data is kept, in days. What is older goes when ecluse retention runs, which you do monthly; --dry-run says what would go. CNIL délib. 2021-122 asks for 6 to 12 months of logs, up to 3 years with a written reason."`
+	Retention Retention  `toml:"retention" doc:"How long each kind of data is kept, in days. What is older goes when ecluse retention runs, which you do monthly; --dry-run says what would go. CNIL decision 2021-122 asks for 6 to 12 months of logs, up to 3 years with a written reason."`
 	Mentions  Mentions   `toml:"mentions" doc:"What the page of legal mentions says beside the controllers and their DPOs."`
 	Mail      Mail       `toml:"mail" doc:"The mail server that takes notices to those who must be told of something. Without it notices are shown in the program only, to whoever looks."`
 	Log       Log        `toml:"log" doc:"The program's own log, on standard error. It never holds a value of a record."`
