@@ -76,7 +76,11 @@ func (s *Site) recoveryOf(q *query, a directory.Account, message string) (answer
 		none := q.t("recovery.none")
 		picks = append(picks, choice{"none", Label{FR: none, EN: none}})
 	}
-	page.Picks = choose("factor", q.t("recovery.pick"), q.lang, "", picks)
+	only := ""
+	if len(picks) == 1 {
+		only = picks[0].id
+	}
+	page.Picks = choose("factor", q.t("recovery.pick"), q.lang, only, picks)
 	page.Picks.Hint = q.t("recovery.pick_hint")
 	shown := answer{status: http.StatusOK, page: "recovery", data: page, back: "/recovery"}
 	if message != "" {
