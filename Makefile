@@ -56,6 +56,9 @@ drill:
 pictures:
 	ECLUSE_PICTURES=$(CURDIR)/bin/pictures $(MAKE) e2e
 	cp bin/pictures/case-en-light-wide.png docs/pictures/case.png
+	for name in colleagues account-form replacements review approval-account exposure; do \
+	  cp "bin/pictures/top-$$name-fr-light-wide.png" "docs/pictures/$$name.png"; \
+	done
 
 # Everything in one count, for CI: the last line is the sum.
 test-all: bin/count e2e/node_modules/axe-core/axe.min.js

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// page serves one document under a strict policy, as the program's own pages are.
-func page(t *testing.T, body string) string {
+// serve serves one document under a strict policy, as the program's own pages are.
+func serve(t *testing.T, body string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:")
@@ -30,7 +30,7 @@ func TestTheAccessibilityCheckFindsAMistakeAndPassesAGoodPage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, nil, wide)
-			p.visit(page(t, test.body))
+			p.visit(serve(t, test.body))
 			found := ""
 			for _, v := range p.violations() {
 				found = v.ID
@@ -46,7 +46,7 @@ func TestAGoodPageIsReadAndAccessibleInBothWindows(t *testing.T) {
 	for name, size := range map[string][2]int64{"wide": wide, "narrow": narrow} {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, nil, size)
-			p.visit(page(t, `<p>One case file passes.</p>`))
+			p.visit(serve(t, `<p>One case file passes.</p>`))
 			p.accessible(name)
 			p.picture("works-" + name)
 			if text := p.text(); !strings.Contains(text, "One case file passes.") {

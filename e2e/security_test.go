@@ -143,7 +143,8 @@ func TestTheExposurePageSaysWhoIsWorstAndWhatWouldLowerIt(t *testing.T) {
 		}
 		manager := p.another(p.who("account_manager", 0))
 		manager.visit("/exposure")
-		manager.inspect("exposure-manager")
+		manager.want(".signal")
+		manager.inspect("forbidden")
 	})
 }
 
