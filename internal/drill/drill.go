@@ -68,6 +68,8 @@ type attack struct {
 	hour func(ctx context.Context, n int) error
 	// asked are the addresses for which accounts were asked by a thief: none may come to be.
 	asked []string
+	// colluding: the bound is the one with an accomplice.
+	colluding bool
 	// discreet thieves never try what only makes noise.
 	discreet bool
 	// note says what the figures mean where they do not speak for themselves.
@@ -85,7 +87,7 @@ func (a *attack) roots() (list []string) {
 }
 
 // scenarios in the order of the table.
-var scenarios = []scenario{opuss, missionLocale2024, rgc, partner2024, partnerPortal2025, cirProvider, supplier, insiderOne, insiderTwo, insiderFive}
+var scenarios = []scenario{opuss, missionLocale2024, rgc, rgcDeceived, partner2024, partnerPortal2025, cirProvider, supplier, insiderOne, insiderTwo, insiderFive}
 
 // unanswered are published cases that the product does not answer yet, and why.
 var unanswered = [][2]string{

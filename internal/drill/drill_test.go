@@ -102,6 +102,7 @@ func TestEveryScenarioIsRedWhereTheDefenceIsWeak(t *testing.T) {
 		"opuss":               {weakness{scope: func(d *scope.Document) { d.Persons-- }}, "the scope is not exact"},
 		"mission-locale-2024": {weakness{uncontain: true}, "records served after containment"},
 		"rgc":                 {weakness{attacked: approveAll}, "2 accounts were made by one"},
+		"rgc-deceived":        {weakness{scope: func(d *scope.Document) { d.Persons++ }}, "the scope is not exact"},
 		"partner-2024":        {weakness{attacked: alter}, "the ledger does not verify"},
 		"partner-portal-2025": {weakness{promised: entrust(stolen)}, "persons obtained"},
 		"cir-provider":        {weakness{promised: entrust(stolen)}, "persons obtained"},

@@ -58,6 +58,8 @@ func (g *ground) bound(ctx context.Context, a *attack, length time.Duration) (in
 		i := slices.IndexFunc(report.Accounts, func(e exposure.AccountDocument) bool { return e.Account == login })
 		switch {
 		case i < 0: // it opens nothing, so exposure does not list it
+		case a.colluding:
+			total += report.Accounts[i].Bound30dColluding
 		case length <= 24*time.Hour:
 			total += report.Accounts[i].Bound24h
 		default:
