@@ -132,6 +132,7 @@ func TestOnMondayMorningTwoColleaguesOpenAReplacement(t *testing.T) {
 		yves := p.another("")
 		yves.invited(email)
 		yves.visit("/desk/" + register + "?purpose=emploi")
+		yves.want("main .notice")
 		yves.inspect("desk-replacement")
 		yves.visit("/colleagues")
 		if !yves.has(".signal") {

@@ -154,7 +154,7 @@ func TestAFirstKeyAfterAWeakSignInCountsOnceAnOfficerConfirmsIt(t *testing.T) {
 		p.withKey()
 		login := p.who("agent", 1)
 		p.signInAs(login, "eidas1-mfa", "/me/factors")
-		p.fillIn("form[data-key]", "name", "first key")
+		p.fillIn("form[data-key]", "name", "clé bleue")
 		p.press("form[data-key] button")
 		p.want("code.word")
 		p.inspect("factors-waiting")

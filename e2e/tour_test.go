@@ -28,6 +28,8 @@ func (p *tab) sees(selector string) {
 func TestTheGuidedTourShowsAThiefWhoIsCutOffAndTheScopeAgreesWithIt(t *testing.T) {
 	journeys(t, []way{inFrench, plain}, func(t *testing.T, p *tab) {
 		manager := p.who("account_manager", 0)
+		watch := p.another(p.who("security_officer", 0))
+		before := watch.familyScope(manager) // of the journeys before
 		p.visit("/tour")
 		p.inspect("tour-empty")
 		p.press("#step-thief form button")
@@ -39,7 +41,6 @@ func TestTheGuidedTourShowsAThiefWhoIsCutOffAndTheScopeAgreesWithIt(t *testing.T
 		p.sees(".tour-log li.bad ~ li.bad") // signed in, and opened somebody
 		p.inspect("tour")
 
-		watch := p.another(p.who("security_officer", 0))
 		watch.lineageOf(manager)
 		watch.press("main a.danger")
 		watch.fill("reason", "Deux comptes demandés dans la nuit, ticket 4712.")
@@ -50,22 +51,28 @@ func TestTheGuidedTourShowsAThiefWhoIsCutOffAndTheScopeAgreesWithIt(t *testing.T
 		p.sees("#live:not([data-live])")
 		p.inspect("tour-over")
 
-		before, held := 0, p.held()
+		held := p.held()
 		if held == 0 {
 			t.Fatal("the thief holds nobody")
 		}
-		watch.lineageOf(manager)
-		watch.press("main p.actions a.button:not(.danger)")
-		watch.choose(`label[for="tree"]`)
-		watch.press("form.reason .actions button")
-		if found := watch.figure(); found < before+held {
-			t.Errorf("the scope finds %d persons, the thief holds %d", found, held)
+		if found := watch.familyScope(manager); found < held || found > before+held {
+			t.Errorf("the scope finds %d persons, %d before; the thief holds %d", found, before, held)
 		}
 		watch.visit(one)
 		watch.press("section[aria-labelledby=next] a.secondary")
 		watch.press("form.actions button")
 		p.another(p.who("access_officer", 1)).approves()
 	})
+}
+
+// familyScope is how many persons were read through an account and all that it made.
+func (p *tab) familyScope(email string) int {
+	p.t.Helper()
+	p.lineageOf(email)
+	p.press("main p.actions a.button:not(.danger)")
+	p.choose(`label[for="tree"]`)
+	p.press("form.reason .actions button")
+	return p.figure()
 }
 
 // held is how many persons the thief says that it holds.

@@ -37,7 +37,7 @@ func samples() map[string][]any {
 		"me":         {mePage{}, sampleMe(word, at)},
 	}
 	all["desk"] = []any{deskPage{Desk: desk}, deskPage{
-		Desk: desk, Meter: sampleMeter(), Fields: []Label{word}, Samples: []sampleView{{Relation: "caseload"}, {Relation: "site"}, {Relation: "organisation"}, {Relation: "other"}, {Relation: "outside"}},
+		Desk: desk, Until: at, Meter: sampleMeter(), Fields: []Label{word}, Samples: []sampleView{{Relation: "caseload"}, {Relation: "site"}, {Relation: "organisation"}, {Relation: "other"}, {Relation: "outside"}},
 		Form: searchForm{Identifier: in, Surname: in, FirstName: in, BirthDate: in, ByIdentifier: true, ByIdentity: true, Faults: faults},
 	}}
 	for _, kind := range []string{"own", "single", "none", "ambiguous"} {
@@ -56,7 +56,7 @@ func samples() map[string][]any {
 		all["person"] = append(all["person"], personPage{Desk: desk, Relation: relations[need+1], Need: need, Typed: typed{Identifier: "x"}, Purposes: group, Motives: group, TextErr: "x", Faults: faults})
 	}
 	all["case"] = sampleCases(desk, word, at)
-	all["refusal"] = []any{refusalPage{Desk: desk, Reasons: reasonsWithText, Call: "manager", Phone: "x", Duty: "x", Receipt: "x", Urgent: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "yes", Entrust: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "done"}}
+	all["refusal"] = []any{refusalPage{Desk: desk, Reasons: reasonsWithText, Call: "manager", Phone: "x", Duty: "x", Receipt: "x", Urgent: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "yes", Entrust: "/", Mend: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "done"}}
 	for _, reason := range reasonsWithText {
 		all["refusal"] = append(all["refusal"], refusalPage{Desk: desk, Reasons: []ecluse.Reason{reason}, Call: "nobody"})
 	}
