@@ -162,6 +162,8 @@ func (a *API) Refuse(w http.ResponseWriter, r *http.Request, status int, referen
 		p.Code, p.Detail = "host.unknown", "This installation does not go by that name."
 	case http.StatusRequestURITooLong:
 		p.Code, p.Detail = "address.too_long", "The address is too long."
+	case http.StatusServiceUnavailable:
+		p.Code, p.Detail = "busy", "Too much is going on. Nothing was shown; ask again."
 	case http.StatusInternalServerError:
 		p.Code, p.Detail = "internal", "An internal error. Give the reference to the operator."
 	default:

@@ -47,6 +47,15 @@ func (s *Server) guard(doors http.Handler) http.Handler {
 			s.options.Refuse(out, r, status, "")
 			return
 		}
+		network := s.options.asking(r)
+		if !s.asking.enter(network) {
+			out.Header().Set("Connection", "close")
+			_ = http.NewResponseController(out).SetReadDeadline(time.Unix(1, 0)) // nor is its body waited for
+			out.Header().Set("Retry-After", "1")
+			s.options.Refuse(out, r, http.StatusServiceUnavailable, "")
+			return
+		}
+		defer s.asking.leave(network)
 		r.Body = http.MaxBytesReader(out, r.Body, s.options.Limits.BodyBytes)
 		doors.ServeHTTP(out, r)
 	})

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 )
@@ -32,13 +33,14 @@ type Limits struct {
 	PathBytes   int           // of path and query
 	BodyBytes   int64         // of a request; the doors set smaller ones
 	Connections int           // at once
+	PerNetwork  int           // connections of one network (/24, /64) at once, and its requests; 0 = no bound of their own
 }
 
 // DefaultLimits are the limits of serve and demo.
 func DefaultLimits() Limits {
 	return Limits{
 		Header: 5 * time.Second, Read: 15 * time.Second, Write: 30 * time.Second, Idle: time.Minute, Stop: 10 * time.Second,
-		HeaderBytes: 16 << 10, PathBytes: 4 << 10, BodyBytes: 1 << 20, Connections: 1024,
+		HeaderBytes: 16 << 10, PathBytes: 4 << 10, BodyBytes: 1 << 20, Connections: 1024, PerNetwork: 128,
 	}
 }
 
@@ -48,6 +50,12 @@ type Options struct {
 	Metrics string   // host:port of /metrics, "" = none
 	Public  *url.URL // requests must name its host; nil = Local only
 	Local   bool     // requests may also name localhost or a loopback address, with the bound port (demo)
+
+	// ClientIP is where a request comes from, which may be behind a proxy; nil = the connection's peer.
+	ClientIP func(*http.Request) netip.Addr
+	// Carriers bring requests of many people over their connections: proxies, and this machine itself. They
+	// are not bounded as a network is; who asks through them is, by ClientIP.
+	Carriers []netip.Prefix
 
 	Counts *Counts      // nil = a new one
 	Log    *slog.Logger // nil = silent
@@ -67,6 +75,7 @@ type Server struct {
 	public  net.Listener
 	private net.Listener // nil without metrics
 	crowd   *crowd
+	asking  *tally // requests being answered, by network
 }
 
 // ErrNotLoopback is returned for a metrics address that strangers could reach.
@@ -75,7 +84,7 @@ var ErrNotLoopback = errors.New("the metrics listener must be on a loopback addr
 // Listen binds both addresses and returns a Server that Serve starts. Port 0 lets the system choose.
 func Listen(o Options) (*Server, error) {
 	o = o.withDefaults()
-	s := &Server{options: o, crowd: newCrowd(o.Limits.Connections)}
+	s := &Server{options: o, crowd: newCrowd(o.Limits.Connections, o.Limits.PerNetwork, o.networkOf), asking: newTally(o.Limits.PerNetwork)}
 	public, err := net.Listen("tcp", o.Address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", o.Address, err)

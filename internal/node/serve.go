@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -33,9 +34,12 @@ func (n *Node) Serve(ctx context.Context, o ServeOptions) error {
 	}
 	limits := host.DefaultLimits()
 	limits.Connections = n.Config.Listen.Connections
+	limits.PerNetwork = max(8, limits.Connections/8)
+	proxies := n.Config.Listen.Proxies()
 	server, err := host.Listen(host.Options{
 		Address: n.Config.Listen.Address, Metrics: n.Config.Listen.Metrics, Public: n.Config.Public(), Local: n.Config.Plain(),
 		Counts: n.Counts, Log: n.Log, Now: n.Clock.Now, Limits: limits, Refuse: doors.refuse,
+		ClientIP: host.ClientIP(proxies), Carriers: append(proxies, loopback...),
 	})
 	if err != nil {
 		return err
@@ -53,6 +57,9 @@ func (n *Node) Serve(ctx context.Context, o ServeOptions) error {
 	}
 	return <-served
 }
+
+// loopback is this machine: a proxy in front that nobody named, a demo, a probe.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // Handler is everything that Serve serves, for whoever has a listener of their own.
 func (n *Node) Handler(o ServeOptions) (http.Handler, error) {
