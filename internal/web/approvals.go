@@ -188,7 +188,11 @@ func (s *Site) fillDiff(q *query, page *approvalPage) error {
 	if page.Contains = s.viewContains(summary.Containment); page.Contains != nil {
 		return nil
 	}
-	page.Account = summary.Account
+	if page.Account = summary.Account; page.Account != nil && page.Item.Kind == directory.KindStandInConfirm {
+		stays := *summary.Account
+		stays.Op = "stay"
+		page.Account = &stays
+	}
 	if page.Progress, err = s.progress(q, page.Item.Approval); err != nil {
 		return err
 	}

@@ -230,7 +230,7 @@ func sampleApprovals(at time.Time) (lists, single []any) {
 
 func sampleAccounts(all map[string][]any, in input, group options, faults []fault, at time.Time) {
 	for _, kind := range []string{directory.KindAccount, directory.KindStandIn, directory.KindStandInConfirm} {
-		for _, op := range []string{"open", "change", "wake", "relink", "replace"} {
+		for _, op := range []string{"open", "change", "wake", "relink", "replace", "stay"} {
 			for _, why := range append(directory.RequestReasons, "replacement") {
 				shown := directory.AccountSummary{Op: op, Reason: why, Email: "x", Organisation: "x", Site: "x", Former: 1, Domain: true}
 				item := approvalView{Approval: directory.Approval{Kind: kind, RequestedAt: at, Expires: at, State: "pending"}, Requester: "x", Href: "/"}
