@@ -10,6 +10,7 @@ import (
 
 	"ecluse/internal/demo"
 	"ecluse/internal/generate"
+	"ecluse/internal/register"
 	"ecluse/internal/store"
 	"ecluse/presets"
 )
@@ -55,7 +56,10 @@ func (c demoCommand) Run(s *surroundings) error {
 
 // explainDemo gives an error of demo.Open its status and a hint.
 func explainDemo(err error) error {
+	var schema *register.SchemaError
 	switch {
+	case errors.As(err, &schema), errors.Is(err, generate.ErrSettings):
+		return misconfigured(err, "mend the file there, then start again")
 	case errors.Is(err, demo.ErrNotLoopback):
 		return wrongUse(err, "example: --listen 127.0.0.1:8080")
 	case errors.Is(err, demo.ErrOther):

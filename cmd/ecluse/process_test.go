@@ -236,6 +236,10 @@ func (d *desk) try(ctx context.Context, method, path, kind string, body io.Reade
 	if kind != "" {
 		r.Header.Set("Content-Type", kind)
 	}
+	return d.answer(r)
+}
+
+func (d *desk) answer(r *http.Request) (page, error) {
 	answer, err := d.http.Do(r)
 	if err != nil {
 		return page{}, err
