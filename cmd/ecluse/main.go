@@ -38,6 +38,7 @@ type program struct {
 	Backup    backupCommand    `cmd:"" help:"Write the whole database to one file, beside a running node."`
 	Restore   restoreCommand   `cmd:"" help:"Write a backup into an empty database of either engine."`
 	Retention retentionCommand `cmd:"" help:"Remove what was kept long enough; the proof still holds."`
+	Hold      holdCommand      `cmd:"" help:"Keep data from retention while a case is open."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the database to this program's schema."`
 	Config    configCommand    `cmd:"" help:"Describe or check the configuration file."`
 	Version   versionCommand   `cmd:"" help:"Print which build this is."`

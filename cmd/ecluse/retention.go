@@ -35,6 +35,9 @@ func (c retentionCommand) Run(s *surroundings) error {
 	if errors.Is(err, node.ErrLeap) {
 		return refused(err, "if the clock is right, run it with --accept-clock")
 	}
+	if errors.Is(err, node.ErrHoldAltered) {
+		return refused(err, "ecluse verify --deep; then end that hold in a restored database, or ask the operator of the database")
+	}
 	if err != nil {
 		return err
 	}
@@ -54,6 +57,9 @@ func (c retentionCommand) words(s *surroundings, r node.RetentionReport) error {
 	fmt.Fprintf(&text, "%s, references of entries before %s among it:\n", verb, r.Before.Format(time.RFC3339))
 	for _, kind := range slices.Sorted(maps.Keys(r.Removed)) {
 		fmt.Fprintf(&text, "  %-15s %d\n", kind, r.Removed[kind])
+	}
+	if r.Held {
+		fmt.Fprintf(&text, "A hold is in force (ecluse hold list): nothing that was written from %s on is removed.\n", r.Before.Format(time.RFC3339))
 	}
 	if len(r.Destroyed) > 0 {
 		fmt.Fprintf(&text, "Period keys of %s: destroyed; copy the key file to the other nodes.\n", strings.Join(r.Destroyed, ", "))

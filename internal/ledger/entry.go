@@ -25,6 +25,7 @@ const (
 	KindContainment Kind = "containment"
 	KindLedgerRead  Kind = "ledger-read" // someone read references, or a sealed text
 	KindPurge       Kind = "purge"       // retention removed references
+	KindHold        Kind = "hold"        // retention is postponed for a case, or no more
 	KindRestore     Kind = "restore"     // the database was restored from a backup
 	KindClock       Kind = "clock"       // an operator accepted a clock step
 	KindImport      Kind = "import"      // records became visible

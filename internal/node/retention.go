@@ -34,6 +34,7 @@ type RetentionOptions struct {
 type RetentionReport struct {
 	DryRun    bool             `json:"dry_run"`
 	Before    time.Time        `json:"before"`            // references of entries before it
+	Held      bool             `json:"held"`              // a hold is in force: what was written since then stays
 	Removed   map[string]int64 `json:"removed"`           // rows by kind, store.Purged…
 	Entry     int64            `json:"entry"`             // number of the purge entry; -1 = nothing was due
 	Destroyed []string         `json:"periods_destroyed"` // months whose key is gone
@@ -43,7 +44,8 @@ type RetentionReport struct {
 // Retain removes what has been kept long enough, writes that down first, destroys the period keys of
 // months that are wholly over, and adds those of months to come. It works beside a running node, in
 // short transactions; interrupted, it is simply run again. How long each kind is kept says [retention] of the
-// configuration. Errors: ErrLeap, ErrPeriods.
+// configuration, unless a hold keeps it. Errors: ErrLeap, ErrPeriods,
+// ErrHoldAltered.
 //
 // Copies of the key file on other nodes must be replaced by this one's, and old copies must age out
 // with the backups.
@@ -60,6 +62,13 @@ func (n *Node) Retain(ctx context.Context, o RetentionOptions) (RetentionReport,
 		o.Progress = func(int64, int64) {}
 	}
 	cut := cutoffs(now, n.Config.Retention)
+	from, held, err := n.heldFrom(ctx)
+	if err != nil {
+		return r, err
+	}
+	if r.Held = held; held {
+		cut = hold(cut, from)
+	}
 	r.Before = cut.Entries
 	first, to, err := n.Store.PurgeBounds(ctx, cut.Entries)
 	if err != nil {

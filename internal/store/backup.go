@@ -86,6 +86,7 @@ var Tables = []*Table{
 	table("tiles", "level, idx", "level idx data:b"),
 	table("reviews", "id", `id entry at controller_id organisation_id account_id register_id kind:t purpose:t motive:t text:b state:t
 		decided_by decided_at mac:b`),
+	table("holds", "id", "id since reason:b made_by:t at ended_at ended_by:t end_entry mac:b"),
 	table("notices", "id", "id at kind:t controller_id organisation_id account_id made_by subject_id spread_at"),
 	table("deliveries", "account_id, notice_id", "account_id notice_id state:t tries next_at sent_at mail_id"),
 	table("heads", "id", "id n at rev frontier:b next_id instance:t key_check:b demo:o clock_offset"),
