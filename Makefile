@@ -55,7 +55,7 @@ drill:
 # The pictures of the documents, from the real pages.
 pictures:
 	ECLUSE_PICTURES=$(CURDIR)/bin/pictures $(MAKE) e2e
-	cp bin/pictures/case-en-light-wide.png docs/pictures/case.png
+	cp bin/pictures/top-case-en-light-wide.png docs/pictures/case.png
 	for name in colleagues account-form replacements review approval-account exposure; do \
 	  cp "bin/pictures/top-$$name-fr-light-wide.png" "docs/pictures/$$name.png"; \
 	done

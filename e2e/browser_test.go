@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -146,37 +144,6 @@ func (p *tab) visit(address string) {
 func (p *tab) text() string {
 	p.t.Helper()
 	return ask(p, chromedp.Evaluate[string](`document.body.innerText`))
-}
-
-// tallest is how much of a page a picture for the documents shows; what is longer is cut well above.
-const tallest, cut = 1900, 1150
-
-// picture writes a screenshot of the whole page to the folder that ECLUSE_PICTURES names, if it does; and
-// beside it, as top-…, the part of a long page that a document shows.
-func (p *tab) picture(name string) {
-	p.t.Helper()
-	folder := os.Getenv("ECLUSE_PICTURES")
-	if folder == "" {
-		return
-	}
-	height := ask(p, chromedp.Evaluate[float64]("document.documentElement.scrollHeight"))
-	image := ask(p, chromedp.FullScreenshot(100))
-	top := image
-	if height > tallest {
-		clip := page.CaptureScreenshotParams{Clip: &page.Viewport{Width: float64(wide[0]), Height: cut, Scale: 1}, CaptureBeyondViewport: new(true)}
-		shot, err := chromedp.Call(p.ctx, page.CaptureScreenshot, clip)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		top = shot.Data
-	}
-	err := errors.Join(os.MkdirAll(folder, 0o755), os.WriteFile(filepath.Join(folder, name+".png"), image, 0o644))
-	if strings.HasSuffix(name, "light-wide") {
-		err = errors.Join(err, os.WriteFile(filepath.Join(folder, "top-"+name+".png"), top, 0o644))
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
 }
 
 // violation is one rule of axe-core that the page breaks.
