@@ -81,6 +81,14 @@ func TestWhileACaseIsOpenNothingOfItsTimeIsRemoved(t *testing.T) {
 		if err != nil || len(list) != 2 || list[0].EndedBy != "cli:paul@host" || list[1].Reason != openCase+" Appeal." {
 			t.Errorf("%+v, %v", list, err)
 		}
+		live(t, w, 400)
+		if r := retain(t, w, false); r.Removed[store.PurgedHolds] != 2 {
+			t.Errorf("ended holds stay for ever: %+v", r)
+		}
+		if list, err := w.Holds(t.Context()); err != nil || len(list) != 0 {
+			t.Errorf("%+v, %v", list, err)
+		}
+		holds(t, w, w.Config)
 	})
 }
 

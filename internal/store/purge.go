@@ -63,13 +63,16 @@ var (
 		ORDER BY secret_hash LIMIT $2`)
 	purgeInvitation = define("purge invitation", `DELETE FROM invitations WHERE secret_hash = $1`)
 
+	pageHolds = define("page through holds", `SELECT id, ended_at FROM holds WHERE id > $1 ORDER BY id LIMIT $2`)
+	purgeHold = define("purge hold", `DELETE FROM holds WHERE id = $1 AND ended_at > 0`)
+
 	pageNotices = define("page through notices", `SELECT id, at FROM notices WHERE id > $1 ORDER BY id LIMIT $2`)
 	purgeNotice = define("purge notice", `DELETE FROM notices WHERE id = $1`) // its deliveries go with it
 )
 
 // Cutoffs says what has become too old: everything before each instant. A zero instant keeps all.
 type Cutoffs struct {
-	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, factors, raises, approvals, programs' keys and delegations
+	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, factors, raises, approvals, programs' keys and delegations, ended holds
 	Justifications time.Time // free texts of reviews decided before
 	Network        time.Time // network, device and id_token of sessions begun before; wrong codes
 	Seen           time.Time // what accounts have seen and did not look at since
@@ -94,6 +97,7 @@ const (
 	PurgedApprovals      = "approvals"
 	PurgedInvitations    = "invitations"
 	PurgedNotices        = "notices"
+	PurgedHolds          = "holds"
 )
 
 // PurgeBounds are the first entry that still has references, and the first one not before an instant:
@@ -242,7 +246,7 @@ func (db *DB) removeAll(ctx context.Context, now time.Time, locked bool, rows []
 
 func sweepables(c Cutoffs) []sweepable {
 	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepRaises(c), sweepApprovals(c), sweepInvitations(c), sweepFactors(c), sweepTries(c), sweepNotices(c),
-		sweepClientKeys(c), sweepDelegations(c)}
+		sweepClientKeys(c), sweepDelegations(c), sweepHolds(c)}
 }
 
 func sweepReviews(c Cutoffs) sweepable {
@@ -345,6 +349,18 @@ func sweepNotices(c Cutoffs) sweepable {
 		key[0] = id
 		if at < micros(c.Notices) {
 			return dead{PurgedNotices, purgeNotice, []any{id}}, err
+		}
+		return dead{}, err
+	}}
+}
+
+func sweepHolds(c Cutoffs) sweepable {
+	return sweepable{page: pageHolds, key: []any{int64(0)}, locked: true, read: func(rows *sql.Rows, key []any) (dead, error) {
+		var id, ended int64
+		err := rows.Scan(&id, &ended)
+		key[0] = id
+		if ended > 0 && ended < micros(c.Entries) {
+			return dead{PurgedHolds, purgeHold, []any{id}}, err
 		}
 		return dead{}, err
 	}}
