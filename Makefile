@@ -56,6 +56,7 @@ drill:
 pictures:
 	ECLUSE_PICTURES=$(CURDIR)/bin/pictures $(MAKE) e2e
 	cp bin/pictures/top-case-en-light-wide.png docs/pictures/case.png
+	cp bin/pictures/tour-over-en-light-wide.png docs/pictures/tour.png
 	for name in colleagues account-form replacements review approval-account exposure; do \
 	  cp "bin/pictures/top-$$name-fr-light-wide.png" "docs/pictures/$$name.png"; \
 	done

@@ -26,7 +26,7 @@ func (p *tab) sees(selector string) {
 
 // The tour says what the thief holds; the scope must say the same.
 func TestTheGuidedTourShowsAThiefWhoIsCutOffAndTheScopeAgreesWithIt(t *testing.T) {
-	journeys(t, []way{inFrench, plain}, func(t *testing.T, p *tab) {
+	journeys(t, []way{inEnglish, plain}, func(t *testing.T, p *tab) {
 		manager := p.who("account_manager", 0)
 		watch := p.another(p.who("security_officer", 0))
 		before := watch.familyScope(manager) // of the journeys before
