@@ -83,5 +83,14 @@ func TestWhoeverLeftASessionOpenElsewhereEndsIt(t *testing.T) {
 		}
 		left.want(".signal.wait")
 		left.inspect("session-ended")
+
+		other := p.another(p.who("agent", 1))
+		p.visit("/me")
+		p.press("form[action='/me/sessions/others/revoke'] button")
+		p.want(".notice.done")
+		other.visit("/session")
+		other.want(".signal.wait")
+		p.visit("/session") // the one that asked goes on
+		p.want("section.who")
 	})
 }
