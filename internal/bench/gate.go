@@ -56,13 +56,14 @@ func Gate(ctx context.Context, s GateSetting) (GateResult, error) {
 	if err != nil {
 		return GateResult{}, err
 	}
-	r := GateResult{Engine: st.demo.Node.Store.Engine(), Clients: s.Clients, Agents: len(st.agents)}
+	r := GateResult{Engine: st.demo.Node.Store.Engine(), Clients: s.Clients}
 	if r.Preloaded, err = preload(ctx, st.demo.Node, s); err != nil {
 		return r, errors.Join(err, st.stop())
 	}
 	if err := st.signIn(s.Setting, true); err != nil {
 		return r, errors.Join(err, st.stop())
 	}
+	r.Agents = len(st.agents)
 	sizes := watchBatches(st.demo.Node)
 	if err := st.measure(ctx, s, &r); err != nil {
 		return r, errors.Join(err, st.stop())

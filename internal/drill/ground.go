@@ -30,6 +30,7 @@ type ground struct {
 	operator  *door            // moves the clock
 	began     time.Time        // the attack, on the instance's clock
 	stolen    []string         // logins of the stolen accounts
+	over      bool             // containment has begun
 }
 
 // open starts the instance of a scenario.

@@ -207,6 +207,7 @@ func (g *ground) contain(ctx context.Context, logins []string) (time.Duration, e
 	if err != nil {
 		return 0, err
 	}
+	g.over = true
 	began := g.watch()
 	for _, login := range logins {
 		status, answer, err := d.call(ctx, "POST", "/containments", map[string]any{

@@ -24,7 +24,7 @@ type thief struct {
 	targets  []int // persons of the register, in the order in which they are tried
 	tried    int
 	swept    time.Time // when it last read its list
-	noticed  time.Time // when something was first refused to it, but for everyday refusals
+	noticed  time.Time // when something was first refused to it before its containment, but for everyday refusals
 	handle   string    // the first that it was given
 	// renew gets a program's next token. nil = it signs in.
 	renew func(context.Context) error
@@ -98,7 +98,7 @@ var everyday = []string{"tier.justification_required", "session.expired"}
 func (t *thief) refused(codes ...string) {
 	for _, code := range codes {
 		t.loot.refusals[code]++
-		if t.noticed.IsZero() && !slices.Contains(everyday, code) {
+		if t.noticed.IsZero() && !t.ground.over && !slices.Contains(everyday, code) {
 			t.noticed = t.ground.now()
 		}
 	}
