@@ -145,8 +145,10 @@ func TestANetworkIsASlash24OrASlash64(t *testing.T) {
 func TestATallyKeepsNoRowOfWhoHasLeft(t *testing.T) {
 	n := newTally(2)
 	p := netip.MustParsePrefix("198.51.100.0/24")
-	if !n.enter(p) || !n.enter(p) || n.enter(p) {
-		t.Error("not two")
+	for i, want := range []bool{true, true, false} {
+		if n.enter(p) != want {
+			t.Errorf("the %d. is let in: %v", i+1, !want)
+		}
 	}
 	n.leave(p)
 	n.leave(p)
