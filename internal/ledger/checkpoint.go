@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -87,6 +88,7 @@ type Notary struct {
 	keys     *keys.Keys
 	path     string
 	signing  sync.Mutex
+	signed   Frontier // of the newest checkpoint that this process made; signing guards it
 	last     atomic.Pointer[Checkpoint]
 	failures atomic.Int32 // in a row, of Run's attempts
 }
@@ -161,7 +163,7 @@ func (n *Notary) Sign(ctx context.Context) error {
 		}
 		return nil
 	}
-	if err := extends(ctx, n.store, head, last); err != nil {
+	if err := n.goesOn(ctx, head, last); err != nil {
 		return err
 	}
 	c, err := SignHead(head, n.keys)
@@ -174,6 +176,32 @@ func (n *Notary) Sign(ctx context.Context) error {
 		}
 	}
 	n.last.Store(&c)
+	n.signed = head.Frontier.clone()
+	return nil
+}
+
+// longestStep is how many entries since the last checkpoint are hashed one by one: many seconds of work.
+const longestStep = 1 << 16
+
+// goesOn reports whether a head goes on from the last checkpoint. Where this process has made it, the entries
+// since are added to its tree, which must come to the head's root; else the trees of both are computed again,
+// from up to hundreds of tiles.
+func (n *Notary) goesOn(ctx context.Context, head Head, last Checkpoint) error {
+	step := int64(head.N) - last.Size
+	if last.Size == 0 || n.signed.Size() != last.Size || step < 0 || step > longestStep {
+		return extends(ctx, n.store, head, last)
+	}
+	leaves, err := n.store.Leaves(ctx, ecluse.EntryNumber(last.Size), head.N)
+	if err != nil {
+		return fmt.Errorf("read the entries since the last checkpoint: %w", err)
+	}
+	grown := n.signed.clone()
+	for leaf := range slices.Chunk(leaves, tlog.HashSize) {
+		grown.add(tlog.Hash(leaf))
+	}
+	if grown.Size() != int64(head.N) || grown.Root() != head.Frontier.Root() {
+		return fmt.Errorf("%w: the %d entries since the last checkpoint do not lead to the present tree", ErrRolledBack, step)
+	}
 	return nil
 }
 
