@@ -21,7 +21,7 @@ SHELL    := bash
 SCRATCH := $(shell d=/dev/shm; p=$$d/ecluse-$$$$; \
 	[ "$$(df -Pk $$d 2>/dev/null | awk 'NR == 2 {print ($$4 > 8e6)}')" = 1 ] && printf '\043!/bin/sh\n' >$$p && chmod +x $$p && $$p && echo $$d; rm -f $$p)
 ifneq ($(SCRATCH),)
-test test-all e2e pictures kill thieves: export TMPDIR := $(SCRATCH)
+test test-all e2e pictures kill thieves drill: export TMPDIR := $(SCRATCH)
 endif
 
 # ECLUSE_REQUIRE_ALL=1 (set in CI) turns every skip into a failure.
