@@ -18,18 +18,24 @@ import (
 	"ecluse/internal/ledger"
 	"ecluse/internal/register"
 	"ecluse/internal/store"
+	"ecluse/internal/store/storetest"
 	"ecluse/presets"
 )
 
-// BenchmarkImport imports b.N persons of mission-locale from a CSV file into a vault on SQLite, while
+// BenchmarkImport imports b.N persons of mission-locale from a CSV file into a vault, while
 // somebody searches and writes small transactions beside it. One operation is one person:
 //
 //	go test ./internal/intake -run '^$' -bench Import -benchtime 1100000x -timeout 20m
 func BenchmarkImport(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { importInto(b, storetest.SQLite(b)) })
+	b.Run("postgres", func(b *testing.B) { importInto(b, storetest.Postgres(b)) })
+}
+
+func importInto(b *testing.B, url string) {
 	dir := b.TempDir()
 	path := filepath.Join(dir, "persons.csv")
 	writePersons(b, path, b.N)
-	db, service, reg := newVault(b, dir)
+	db, service, reg := newVault(b, url, dir)
 	options := intake.Options{
 		Register: reg.Code, Schema: reg.Schema, Now: time.Now,
 		Open: func(ctx context.Context, digest []byte) (intake.Writer, error) {
@@ -121,10 +127,10 @@ func writePersons(b *testing.B, path string, n int) {
 }
 
 // newVault is an empty installation with one register.
-func newVault(b *testing.B, dir string) (*store.DB, *register.Registers, *register.Register) {
+func newVault(b *testing.B, url, dir string) (*store.DB, *register.Registers, *register.Register) {
 	b.Helper()
 	ctx := b.Context()
-	db, err := store.Open(ctx, "sqlite:"+filepath.Join(dir, "ecluse.db"), store.Hooks{})
+	db, err := store.Open(ctx, url, store.Hooks{})
 	if err != nil {
 		b.Fatal(err)
 	}
