@@ -30,6 +30,7 @@ type lodge struct {
 	keys     *keys.Keys
 	programs *signin.Programs
 	log      *strings.Builder
+	logger   *slog.Logger // of all nodes: its handler writes one line at a time
 
 	mu     sync.Mutex
 	calls  []string
@@ -53,6 +54,7 @@ func newLodge(t testing.TB) *lodge {
 		t: t, clock: &clock{at: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}, keys: k, log: &strings.Builder{},
 		known: map[string]directory.Account{}, held: map[ecluse.AccountID][]directory.ClientKey{}, agents: map[string]directory.Account{}, rows: map[string]signin.Session{},
 	}
+	l.logger = slog.New(slog.NewTextHandler(l.log, nil))
 	l.known["gestion"] = directory.Account{ID: 21, Sub: "gestion"}
 	l.known["planning"] = directory.Account{ID: 22, Sub: "planning"}
 	l.held[21] = []directory.ClientKey{{ID: 1, Account: 21, Kind: directory.KeySecret, Material: directory.Secret(secret).Hash()}}
@@ -66,7 +68,7 @@ func (l *lodge) open() *signin.Programs {
 	l.t.Helper()
 	p, err := signin.NewPrograms(signin.ProgramOptions{
 		PublicURL: "https://ecluse.example", Directory: l, Store: l, Keys: l.keys, Now: l.clock.now,
-		Log: slog.New(slog.NewTextHandler(l.log, nil)),
+		Log: l.logger,
 	})
 	if err != nil {
 		l.t.Fatal(err)
