@@ -66,7 +66,18 @@ func TestNoPairLetsOnePersonDoBoth(t *testing.T) {
 			return w.Directory.RequestStandIn(t.Context(), by, request(fmt.Sprint("newcomer", round)))
 		},
 	}
-	decisions := 0
+	lost, _, err := w.Directory.Contain(t.Context(), w.Actor("officer1"), directory.Containment{Account: w.Accounts["dora"].ID, Reason: why})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks[directory.KindUncontain] = func(by directory.Actor) (directory.Approval, error) {
+		return w.Directory.RequestUncontainment(t.Context(), by, lost.ID)
+	}
+	active(t, w, "anne") // a factor that she is to lose
+	asks[directory.KindRecovery] = func(by directory.Actor) (directory.Approval, error) {
+		return w.Directory.RequestRecovery(t.Context(), by, w.Accounts["anne"].ID, 0)
+	}
+	decisions, kinds := 0, map[string]bool{}
 	for kind, ask := range asks {
 		for _, asker := range names {
 			pending, err := ask(actor(asker, "desk "+asker))
@@ -81,6 +92,7 @@ func TestNoPairLetsOnePersonDoBoth(t *testing.T) {
 					}
 					if err == nil {
 						decisions++
+						kinds[kind] = true
 						if pending, err = ask(actor(asker, "desk "+asker)); err != nil {
 							t.Fatal(err)
 						}
@@ -88,6 +100,9 @@ func TestNoPairLetsOnePersonDoBoth(t *testing.T) {
 				}
 			}
 		}
+	}
+	if len(kinds) != len(asks) {
+		t.Errorf("decided were only %v", kinds)
 	}
 	if decisions < 20 {
 		t.Fatalf("only %d decisions were possible: the test tries nothing", decisions)
@@ -102,6 +117,8 @@ func may(w *nodetest.World, kind, asker, decider string) bool {
 	switch kind {
 	case directory.KindAccount:
 		// All are for organisation A: its own officer, named, decides none.
+	case directory.KindUncontain:
+		role = role || decider == "rssi"
 	case directory.KindStandIn:
 		role = a.Organisation == d.Organisation && slices.Contains([]string{"anne", "bob", "carl", "manager", "second"}, decider)
 		return role && asker != decider
