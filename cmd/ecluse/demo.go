@@ -28,7 +28,6 @@ type demoCommand struct {
 }
 
 func (c demoCommand) Run(s *surroundings) error {
-	collectSeldom()
 	o, err := c.options(s)
 	if err != nil {
 		return err
@@ -42,6 +41,7 @@ func (c demoCommand) Run(s *surroundings) error {
 		return explainDemo(err)
 	}
 	defer d.Close()
+	collectSeldom() // not while it invents a million people
 	return d.Serve(s.Context, func(url string) error {
 		r := d.Ready(url)
 		if c.Ready != "" {
