@@ -2,7 +2,7 @@
 # make pictures the pictures of the documents
 # make e2e      the journeys in Chromium, with axe-core from npm
 # make kill     the kill test at length: 100 times on SQLite, 20 on PostgreSQL, about three minutes
-# make thieves  random thieves at length: 1,800 on SQLite, 240 on PostgreSQL, some ten minutes
+# make thieves  random thieves at length: 1,800 on SQLite, 240 on PostgreSQL, a quarter of an hour
 # make drill    every published attack against small registers, three days of each: a broken promise fails
 # make lint     gofmt, vet, staticcheck, dead code, tidy modules, exact versions
 # make bench    Go benchmarks
