@@ -8,29 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"ecluse"
+	"ecluse/internal/tomlfile"
 )
 
 // SchemaError is one thing that is wrong in a schema file, where, and what to do about it.
-type SchemaError struct {
-	File         string
-	Line, Column int    // from 1; 0 = the file as a whole
-	Problem      string // what was found
-	Remedy       string // what to do
-}
-
-func (e *SchemaError) Error() string {
-	where := e.File
-	if e.Line > 0 {
-		where = fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column)
-	}
-	return where + ": " + e.Problem + "; " + e.Remedy
-}
-
-// maxSchemaBytes is far above any honest schema; it bounds what a hostile file can cost.
-const maxSchemaBytes = 1 << 18
+type SchemaError = tomlfile.Error
 
 // schemaFile is the layout of the TOML file.
 type schemaFile struct {
@@ -86,16 +69,12 @@ type motiveFile struct {
 // ParseSchema reads a schema. name is the file's name, for messages only. The error joins one
 // *SchemaError for each thing that is wrong.
 func ParseSchema(name string, data []byte) (*Schema, error) {
-	if len(data) > maxSchemaBytes {
-		return nil, &SchemaError{File: name, Problem: "the file is larger than 256 KiB", Remedy: "a schema names fields, it holds no data"}
-	}
 	var file schemaFile
-	dec := toml.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&file); err != nil {
-		return nil, tomlErrors(name, err)
+	check, err := tomlfile.Decode(name, data, &file)
+	if err != nil {
+		return nil, err
 	}
-	c := &checker{name: name, at: locate(data), s: &Schema{source: bytes.Clone(data)}}
+	c := &checker{Check: check, s: &Schema{source: bytes.Clone(data)}}
 	c.head(file)
 	c.controllers(file.Controllers)
 	c.fields(file)
@@ -103,47 +82,16 @@ func ParseSchema(name string, data []byte) (*Schema, error) {
 	c.purposes(file.Purposes)
 	c.keys(file.Keys)
 	c.motives(file.Motives)
-	if len(c.errs) > 0 {
-		return nil, errors.Join(c.errs...)
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	return c.s, nil
 }
 
-// tomlErrors tells the library's errors in our form.
-func tomlErrors(name string, err error) error {
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) {
-		var all []error
-		for i := range strict.Errors {
-			e := &strict.Errors[i]
-			line, column := e.Position()
-			all = append(all, &SchemaError{
-				File: name, Line: line, Column: column, Problem: fmt.Sprintf("unknown key %q", strings.Join(e.Key(), ".")),
-				Remedy: "take it out or correct its spelling",
-			})
-		}
-		return errors.Join(all...)
-	}
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
-		line, column := decode.Position()
-		return &SchemaError{File: name, Line: line, Column: column, Problem: strings.TrimPrefix(decode.Error(), "toml: "), Remedy: "correct the TOML of this line"}
-	}
-	return &SchemaError{File: name, Problem: strings.TrimPrefix(err.Error(), "toml: "), Remedy: "correct the TOML of this file"}
-}
-
 // checker fills a Schema from a schemaFile and collects everything that is wrong.
 type checker struct {
-	name string
-	at   positions
-	s    *Schema
-	errs []error
-}
-
-// bad notes a problem at a path such as "fields[3].bit".
-func (c *checker) bad(path, problem, remedy string) {
-	p := c.at.nearest(path)
-	c.errs = append(c.errs, &SchemaError{File: c.name, Line: p.line, Column: p.column, Problem: problem, Remedy: remedy})
+	*tomlfile.Check
+	s *Schema
 }
 
 var (
@@ -156,26 +104,26 @@ var (
 
 func (c *checker) code(path, value string) {
 	if !codePattern.MatchString(value) {
-		c.bad(path, fmt.Sprintf("%q is not a code", value), "use 1 to 40 of a-z, 0-9 and -, starting with a letter")
+		c.Bad(path, fmt.Sprintf("%q is not a code", value), "use 1 to 40 of a-z, 0-9 and -, starting with a letter")
 	}
 }
 
 func (c *checker) identifier(path, value string) {
 	if !namePattern.MatchString(value) {
-		c.bad(path, fmt.Sprintf("%q is not an identifier", value), "use 1 to 40 of a-z, 0-9 and _, starting with a letter")
+		c.Bad(path, fmt.Sprintf("%q is not an identifier", value), "use 1 to 40 of a-z, 0-9 and _, starting with a letter")
 	}
 }
 
 func (c *checker) label(path string, l Label) {
 	if strings.TrimSpace(l.FR) == "" || strings.TrimSpace(l.EN) == "" {
-		c.bad(path, "the label is not complete", "give both fr and en")
+		c.Bad(path, "the label is not complete", "give both fr and en")
 	}
 }
 
 // unique reports a value that stood before.
 func unique[T comparable](c *checker, path string, what T, before []T) {
 	if slices.Contains(before, what) {
-		c.bad(path, fmt.Sprintf("%v stands twice", what), "give each its own")
+		c.Bad(path, fmt.Sprintf("%v stands twice", what), "give each its own")
 	}
 }
 
@@ -185,13 +133,13 @@ func (c *checker) head(f schemaFile) {
 	s.ExternalID, s.Territory, s.Label, s.Retired = f.ExternalID, f.Territory, f.Label, f.Retired
 	c.code("code", f.Code)
 	if f.Version < 1 {
-		c.bad("version", "the version is missing or below 1", "start with version = 1 and count up")
+		c.Bad("version", "the version is missing or below 1", "start with version = 1 and count up")
 	}
 	if f.ExternalID == "" || len(f.ExternalID) > 80 || strings.ContainsAny(f.ExternalID, "\r\n") {
-		c.bad("external_id", "external_id is missing or odd", "name the import column that identifies a person: "+columnRunes)
+		c.Bad("external_id", "external_id is missing or odd", "name the import column that identifies a person: "+columnRunes)
 	}
 	if len(f.Territory) > 80 || strings.ContainsAny(f.Territory, "\r\n") {
-		c.bad("territory", "territory is odd", "name the import column of the territory: "+columnRunes)
+		c.Bad("territory", "territory is odd", "name the import column of the territory: "+columnRunes)
 	}
 	c.label("label", f.Label)
 }
@@ -205,30 +153,30 @@ func (c *checker) controllers(list []controllerFile) {
 		unique(c, path+".code", f.Code, codes)
 		codes = append(codes, f.Code)
 		if f.Name == "" || f.DPO == "" {
-			c.bad(path, "a controller has no name or no dpo", "say who it is and how to reach its data protection officer")
+			c.Bad(path, "a controller has no name or no dpo", "say who it is and how to reach its data protection officer")
 		}
 		if len(f.Roles) == 0 {
-			c.bad(path, "a controller has no role", "give it some of "+strings.Join(schemaRoles, ", "))
+			c.Bad(path, "a controller has no role", "give it some of "+strings.Join(schemaRoles, ", "))
 		}
 		for j, role := range f.Roles {
 			if !slices.Contains(schemaRoles, role) {
-				c.bad(fmt.Sprintf("%s.roles[%d]", path, j), fmt.Sprintf("unknown role %q", role), "use some of "+strings.Join(schemaRoles, ", "))
+				c.Bad(fmt.Sprintf("%s.roles[%d]", path, j), fmt.Sprintf("unknown role %q", role), "use some of "+strings.Join(schemaRoles, ", "))
 			}
 		}
 		if strings.TrimSpace(f.Rule) == "" {
-			c.bad(path, "a controller has no rule", `say which persons it answers for: rule = "all" or territory codes`)
+			c.Bad(path, "a controller has no rule", `say which persons it answers for: rule = "all" or territory codes`)
 		}
 		operates = operates || slices.Contains(f.Roles, "operates")
 		c.s.Controllers = append(c.s.Controllers, Controller{Code: f.Code, Name: f.Name, DPO: f.DPO, Roles: f.Roles, Rule: f.Rule})
 	}
 	if !operates {
-		c.bad("controllers", "no controller operates the register", `give one of them roles = ["operates", …] (GDPR art. 4(7), 26)`)
+		c.Bad("controllers", "no controller operates the register", `give one of them roles = ["operates", …] (GDPR art. 4(7), 26)`)
 	}
 }
 
 func (c *checker) fields(f schemaFile) {
 	if len(f.Fields) == 0 {
-		c.bad("fields", "the register has no fields", "add a [[fields]] table for each")
+		c.Bad("fields", "the register has no fields", "add a [[fields]] table for each")
 	}
 	var names []string
 	var bits []int
@@ -243,7 +191,7 @@ func (c *checker) fields(f schemaFile) {
 		names = append(names, in.Name)
 		out := Field{Name: in.Name, About: in.About, Kind: in.Kind, Required: in.Required, Label: in.Label}
 		if in.Bit == nil {
-			c.bad(path, fmt.Sprintf("field %q has no bit", in.Name), "give it a bit from 0 to 63 that no field ever had")
+			c.Bad(path, fmt.Sprintf("field %q has no bit", in.Name), "give it a bit from 0 to 63 that no field ever had")
 		} else {
 			out.Bit = *in.Bit
 			c.bit(path+".bit", in.Name, *in.Bit, bits, f.Retired)
@@ -260,17 +208,17 @@ func (c *checker) fields(f schemaFile) {
 
 func (c *checker) bitRange(path string, bit int) {
 	if bit < 0 || bit > 63 {
-		c.bad(path, fmt.Sprintf("bit %d is out of range", bit), "use 0 to 63")
+		c.Bad(path, fmt.Sprintf("bit %d is out of range", bit), "use 0 to 63")
 	}
 }
 
 func (c *checker) bit(path, name string, bit int, taken, retired []int) {
 	c.bitRange(path, bit)
 	if slices.Contains(taken, bit) {
-		c.bad(path, fmt.Sprintf("field %q has bit %d, which another field has", name, bit), "give it one that no field ever had")
+		c.Bad(path, fmt.Sprintf("field %q has bit %d, which another field has", name, bit), "give it one that no field ever had")
 	}
 	if slices.Contains(retired, bit) {
-		c.bad(path, fmt.Sprintf("field %q has bit %d, which is retired", name, bit), "old ledger entries mean another field by it: take one that no field ever had")
+		c.Bad(path, fmt.Sprintf("field %q has bit %d, which is retired", name, bit), "old ledger entries mean another field by it: take one that no field ever had")
 	}
 }
 
@@ -278,22 +226,22 @@ func (c *checker) bit(path, name string, bit int, taken, retired []int) {
 func (c *checker) kindOfField(path string, in fieldFile) ecluse.FieldClass {
 	class, err := ecluse.ParseFieldClass(in.Class)
 	if err != nil {
-		c.bad(path+".class", err.Error(), "say what the loss of the field would mean for the person")
+		c.Bad(path+".class", err.Error(), "say what the loss of the field would mean for the person")
 	}
 	if !slices.Contains(abouts, in.About) {
-		c.bad(path+".about", fmt.Sprintf("unknown about %q", in.About), "say whose data it is: person, representative or third")
+		c.Bad(path+".about", fmt.Sprintf("unknown about %q", in.About), "say whose data it is: person, representative or third")
 	}
 	if _, known := kindBits[in.Kind]; !known {
-		c.bad(path+".kind", fmt.Sprintf("unknown kind %q", in.Kind), "use name, date, nir, siret, phone, email, text, code, uai, ine, agdref or address")
+		c.Bad(path+".kind", fmt.Sprintf("unknown kind %q", in.Kind), "use name, date, nir, siret, phone, email, text, code, uai, ine, agdref or address")
 	}
 	switch in.Kind {
 	case KindNIR, KindINE, KindAGDREF:
 		if err == nil && class != ecluse.Identifier {
-			c.bad(path+".class", fmt.Sprintf("a field of kind %q has class %q", in.Kind, in.Class), "such numbers are identifiers")
+			c.Bad(path+".class", fmt.Sprintf("a field of kind %q has class %q", in.Kind, in.Class), "such numbers are identifiers")
 		}
 	}
 	if want := wantKind[partOf[in.Name]]; want != "" && in.About == AboutPerson && in.Kind != want {
-		c.bad(path+".kind", fmt.Sprintf("field %q has kind %q", in.Name, in.Kind), fmt.Sprintf("people are searched by it: its kind is %q", want))
+		c.Bad(path+".kind", fmt.Sprintf("field %q has kind %q", in.Name, in.Kind), fmt.Sprintf("people are searched by it: its kind is %q", want))
 	}
 	return class
 }
@@ -306,11 +254,11 @@ func (c *checker) set(path string, names []string) []Field {
 	for i, name := range names {
 		f, ok := c.s.Field(name)
 		if !ok {
-			c.bad(fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("there is no field %q", name), "name a field of this schema")
+			c.Bad(fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("there is no field %q", name), "name a field of this schema")
 			continue
 		}
 		if slices.Contains(names[:i], name) {
-			c.bad(fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("field %q stands twice", name), "name each field once")
+			c.Bad(fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("field %q stands twice", name), "name each field once")
 			continue
 		}
 		found = append(found, f)
@@ -321,11 +269,11 @@ func (c *checker) set(path string, names []string) []Field {
 func (c *checker) row(names []string) {
 	fields := c.set("row", names)
 	if len(names) == 0 {
-		c.bad("row", "the caseload row has no field", `say what a row of "my persons" shows, such as surname and first_name`)
+		c.Bad("row", "the caseload row has no field", `say what a row of "my persons" shows, such as surname and first_name`)
 	}
 	for _, f := range fields {
 		if f.Class != ecluse.Identity || f.About != AboutPerson {
-			c.bad("row", fmt.Sprintf("the caseload row shows field %q", f.Name), "a list shows identity fields of the person, nothing else")
+			c.Bad("row", fmt.Sprintf("the caseload row shows field %q", f.Name), "a list shows identity fields of the person, nothing else")
 		}
 		c.s.row = c.s.row.With(f.Bit)
 	}
@@ -333,7 +281,7 @@ func (c *checker) row(names []string) {
 
 func (c *checker) purposes(list []purposeFile) {
 	if len(list) == 0 {
-		c.bad("purposes", "the register has no purpose", "add a [[purposes]] table for each (GDPR art. 5(1)(b))")
+		c.Bad("purposes", "the register has no purpose", "add a [[purposes]] table for each (GDPR art. 5(1)(b))")
 	}
 	var ids []string
 	for i, in := range list {
@@ -343,12 +291,12 @@ func (c *checker) purposes(list []purposeFile) {
 		ids = append(ids, in.ID)
 		c.label(path+".label", in.Label)
 		if len(in.Fields) == 0 {
-			c.bad(path, fmt.Sprintf("purpose %q shows no field", in.ID), "name the fields that it needs, no more (GDPR art. 5(1)(c))")
+			c.Bad(path, fmt.Sprintf("purpose %q shows no field", in.ID), "name the fields that it needs, no more (GDPR art. 5(1)(c))")
 		}
 		var set ecluse.FieldSet
 		for _, f := range c.set(path+".fields", in.Fields) {
 			if f.Class == ecluse.FreeText {
-				c.bad(path+".fields", fmt.Sprintf("purpose %q shows the free text %q", in.ID, f.Name), "what agents note freely on a person is never for a partner: take it out")
+				c.Bad(path+".fields", fmt.Sprintf("purpose %q shows the free text %q", in.ID, f.Name), "what agents note freely on a person is never for a partner: take it out")
 			}
 			set = set.With(f.Bit)
 		}
@@ -358,13 +306,13 @@ func (c *checker) purposes(list []purposeFile) {
 
 func (c *checker) keys(list []keyFile) {
 	if len(list) == 0 {
-		c.bad("keys", "the register has no search key", "add [[keys]], or nobody will ever be found")
+		c.Bad("keys", "the register has no search key", "add [[keys]], or nobody will ever be found")
 	}
 	var ids []int64
 	for i, in := range list {
 		path := fmt.Sprintf("keys[%d]", i)
 		if in.ID < 1 {
-			c.bad(path+".id", "a search key has no id or one below 1", "number the keys from 1")
+			c.Bad(path+".id", "a search key has no id or one below 1", "number the keys from 1")
 		}
 		unique(c, path+".id", in.ID, ids)
 		ids = append(ids, in.ID)
@@ -379,20 +327,20 @@ func (c *checker) key(path string, fields []Field) {
 	for _, f := range fields {
 		total += f.bits()
 		if f.About != AboutPerson {
-			c.bad(path, fmt.Sprintf("a search key holds field %q, which is not about the person", f.Name), "search people by their own data")
+			c.Bad(path, fmt.Sprintf("a search key holds field %q, which is not about the person", f.Name), "search people by their own data")
 		}
 		if len(fields) > 1 && f.part() == noPart {
-			c.bad(path, fmt.Sprintf("a search key of several fields holds %q", f.Name), "such a key is an identity: surname, first_name, birth_date")
+			c.Bad(path, fmt.Sprintf("a search key of several fields holds %q", f.Name), "such a key is an identity: surname, first_name, birth_date")
 		}
 	}
 	if total < keyBits {
-		c.bad(path, fmt.Sprintf("a search key carries %.1f bits, below %d", total, keyBits), "add fields: the keyed hash of one weak attribute is as good as the attribute")
+		c.Bad(path, fmt.Sprintf("a search key carries %.1f bits, below %d", total, keyBits), "add fields: the keyed hash of one weak attribute is as good as the attribute")
 	}
 }
 
 func (c *checker) motives(list []motiveFile) {
 	if len(list) == 0 {
-		c.bad("motives", "the register has no motive", "add [[motives]]: the pick-list of justifications")
+		c.Bad("motives", "the register has no motive", "add [[motives]]: the pick-list of justifications")
 	}
 	var ids []string
 	for i, in := range list {
@@ -401,7 +349,7 @@ func (c *checker) motives(list []motiveFile) {
 		unique(c, path+".id", in.ID, ids)
 		ids = append(ids, in.ID)
 		if slices.Contains(emergencyIDs, in.ID) {
-			c.bad(path+".id", fmt.Sprintf("motive %q is one of the emergency's", in.ID), "the program fixes those: choose another id")
+			c.Bad(path+".id", fmt.Sprintf("motive %q is one of the emergency's", in.ID), "the program fixes those: choose another id")
 		}
 		c.label(path+".label", in.Label)
 		c.s.Motives = append(c.s.Motives, Motive(in))
