@@ -1,6 +1,6 @@
 // Package presets holds the registers that Écluse knows to set up by name: one folder each with the
-// schema (schema.toml), how to invent a population for it (population.toml) and a page about it
-// (README.md, in French). A preset is adapted by copying its folder. It is data: texts for people are in
+// files that define it (schema.toml and others, register.ReadDefinition), how to invent a population for it
+// (population.toml) and a page about it (README.md, in French). A preset is adapted by copying its folder. It is data: texts for people are in
 // French and English, names of bodies are invented, and there is nothing about any person.
 package presets
 
@@ -60,9 +60,6 @@ func Open(preset string) (fs.FS, error) {
 	}
 	return fs.Sub(FS, preset)
 }
-
-// SchemaName is the name of a preset's schema file, for messages about it.
-func SchemaName(preset string) string { return preset + "/" + SchemaFile }
 
 // Schema is the text of a preset's schema; *UnknownError if there is no such preset.
 func Schema(preset string) ([]byte, error) {

@@ -56,10 +56,12 @@ func (c demoCommand) Run(s *surroundings) error {
 
 // explainDemo gives an error of demo.Open its status and a hint.
 func explainDemo(err error) error {
-	var schema *register.SchemaError
+	var problem *register.SchemaError
 	switch {
-	case errors.As(err, &schema), errors.Is(err, generate.ErrSettings):
-		return misconfigured(err, "mend the file there, then start again")
+	case errors.As(err, &problem):
+		return explainDefinition(err)
+	case errors.Is(err, generate.ErrSettings):
+		return misconfigured(err, mend)
 	case errors.Is(err, demo.ErrNotLoopback):
 		return wrongUse(err, "example: --listen 127.0.0.1:8080")
 	case errors.Is(err, demo.ErrOther):

@@ -15,6 +15,7 @@ import (
 	"ecluse/internal/intake"
 	"ecluse/internal/keys"
 	"ecluse/internal/node"
+	"ecluse/internal/register"
 	"ecluse/internal/store"
 	"ecluse/presets"
 )
@@ -35,9 +36,9 @@ func (c initCommand) Run(s *surroundings) error {
 	if err != nil {
 		return err
 	}
-	schema, err := c.schema()
+	definition, err := c.definition()
 	if err != nil {
-		return err
+		return explainDefinition(err)
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return misconfigured(fmt.Errorf("make the folder: %w", err), "")
@@ -46,7 +47,7 @@ func (c initCommand) Run(s *surroundings) error {
 	if err != nil {
 		return err
 	}
-	n, err := node.Create(s.Context, node.Founding{Config: written, Origin: origin(c.PublicURL), Schemas: []node.NamedSchema{schema}},
+	n, err := node.Create(s.Context, node.Founding{Config: written, Origin: origin(c.PublicURL), Registers: []*register.Definition{definition}},
 		node.Options{Now: s.Now, Log: s.log(written.Log)})
 	if err != nil {
 		return c.explain(err)
@@ -90,16 +91,19 @@ func (c initCommand) officers() ([]directory.AccountChange, error) {
 	return list, nil
 }
 
-func (c initCommand) schema() (node.NamedSchema, error) {
+func (c initCommand) definition() (*register.Definition, error) {
 	if c.Schema != "" {
 		text, err := os.ReadFile(c.Schema)
-		return node.NamedSchema{Name: filepath.Base(c.Schema), Text: text}, err
+		if err != nil {
+			return nil, err
+		}
+		return register.Define(register.File{Name: register.SchemaFile, Path: c.Schema, Data: text})
 	}
-	text, err := presets.Schema(c.Preset)
+	folder, err := presets.Open(c.Preset)
 	if err != nil {
-		return node.NamedSchema{}, wrongUse(err, knownPresets())
+		return nil, wrongUse(err, knownPresets())
 	}
-	return node.NamedSchema{Name: presets.SchemaName(c.Preset), Text: text}, nil
+	return register.ReadDefinition(c.Preset, folder)
 }
 
 // writeConfig writes ecluse.toml; an existing one is never overwritten.

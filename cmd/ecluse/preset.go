@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"ecluse/internal/register"
 	"ecluse/presets"
 )
 
@@ -49,6 +50,17 @@ func (c presetCopyCommand) Run(s *surroundings) error {
 // knownPresets is the hint where a preset is not found.
 func knownPresets() string {
 	return "known presets: " + strings.Join(presets.Names(), ", ") + "; one of your own is named by its folder, with a /"
+}
+
+const mend = "mend the file there, then start again"
+
+// explainDefinition gives an error in a register's files its status and a hint.
+func explainDefinition(err error) error {
+	var problem *register.SchemaError
+	if errors.As(err, &problem) {
+		return misconfigured(err, mend)
+	}
+	return err
 }
 
 // withSeparator is a folder written so that a preset's name is not meant.

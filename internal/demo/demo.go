@@ -22,6 +22,7 @@ import (
 	"ecluse/internal/generate"
 	"ecluse/internal/keys"
 	"ecluse/internal/node"
+	"ecluse/internal/register"
 	"ecluse/internal/store"
 	"ecluse/presets"
 )
@@ -127,23 +128,35 @@ func (d *Demo) open(ctx context.Context, o Options) (fresh bool, err error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, fmt.Errorf("look for the demo's configuration: %w", err)
 	}
+	registers, err := definitions(o.Presets)
+	if err != nil {
+		return false, err
+	}
 	c, err := writeConfig(path, o)
 	if err != nil {
 		return false, err
 	}
-	var schemas []node.NamedSchema
-	for _, name := range o.Presets {
-		text, err := presets.Schema(name)
-		if err != nil {
-			return false, fmt.Errorf("read preset %s: %w", name, err)
-		}
-		schemas = append(schemas, node.NamedSchema{Name: name + "/schema.toml", Text: text})
-	}
-	d.Node, err = node.Create(ctx, node.Founding{Config: c, Origin: "demo.ecluse.test/ledger", Demo: true, Schemas: schemas}, options)
+	d.Node, err = node.Create(ctx, node.Founding{Config: c, Origin: "demo.ecluse.test/ledger", Demo: true, Registers: registers}, options)
 	if errors.Is(err, store.ErrInstanceExists) {
 		err = fmt.Errorf("%w: start the demo with the --dir that made it, or with an empty database", err)
 	}
 	return true, err
+}
+
+// definitions are those of presets.
+func definitions(names []string) (list []*register.Definition, err error) {
+	for _, name := range names {
+		folder, err := presets.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		d, err := register.ReadDefinition(name, folder)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	return list, nil
 }
 
 // moved reads the configuration of a demo that goes on, and puts the address that it listens on now in

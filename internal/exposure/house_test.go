@@ -173,7 +173,11 @@ func (h *house) addSensitiveRegister(t testing.TB) {
 		}
 		schema = bytes.Replace(schema, []byte(edit[0]), []byte(edit[1]), 1)
 	}
-	if h.second, err = h.Registers.Create(t.Context(), "schema.toml", schema); err != nil {
+	definition, err := register.Define(register.File{Name: register.SchemaFile, Data: schema})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.second, err = h.Registers.Create(t.Context(), definition); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -150,7 +150,11 @@ func newVault(b *testing.B, url, dir string) (*store.DB, *register.Registers, *r
 	if err != nil {
 		b.Fatal(err)
 	}
-	reg, err := service.Create(ctx, "mission-locale", text)
+	definition, err := register.Define(register.File{Name: register.SchemaFile, Data: text})
+	if err != nil {
+		b.Fatal(err)
+	}
+	reg, err := service.Create(ctx, definition)
 	if err != nil {
 		b.Fatal(err)
 	}

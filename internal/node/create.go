@@ -14,26 +14,15 @@ import (
 // Founding describes a new installation: its configuration (whose files do not exist yet), its bodies
 // with their officers, and its registers.
 type Founding struct {
-	Config  *config.Config
-	Origin  string // of the ledger in its checkpoints
-	Demo    bool
-	Schemas []NamedSchema
+	Config    *config.Config
+	Origin    string // of the ledger in its checkpoints
+	Demo      bool
+	Registers []*register.Definition
 }
 
-// NamedSchema is a schema file.
-type NamedSchema struct {
-	Name string // for messages
-	Text []byte
-}
-
-// Create makes key file, database and the row of heads, and registers the schemas. The directory is
+// Create makes key file, database, the row of heads and the registers. The directory is
 // founded by the caller (directory.Found) once the Node is open.
 func Create(ctx context.Context, f Founding, o Options) (*Node, error) {
-	for _, s := range f.Schemas { // before anything is written
-		if _, err := register.ParseSchema(s.Name, s.Text); err != nil {
-			return nil, err
-		}
-	}
 	k, err := keys.Create(f.Config.Keys.File, f.Origin, o.Now())
 	if err != nil {
 		return nil, err
@@ -46,8 +35,8 @@ func Create(ctx context.Context, f Founding, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range f.Schemas {
-		if _, err := n.Registers.Create(ctx, s.Name, s.Text); err != nil {
+	for _, d := range f.Registers {
+		if _, err := n.Registers.Create(ctx, d); err != nil {
 			n.Close()
 			return nil, err
 		}

@@ -1,7 +1,6 @@
 package register
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -74,7 +73,7 @@ func ParseSchema(name string, data []byte) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{Check: check, s: &Schema{source: bytes.Clone(data)}}
+	c := &checker{Check: check, s: &Schema{}}
 	c.head(file)
 	c.controllers(file.Controllers)
 	c.fields(file)

@@ -1,6 +1,7 @@
 package register
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -32,12 +33,14 @@ type Register struct {
 	ID          ecluse.RegisterID
 	Code        string
 	Schema      *Schema
+	Definition  *Definition  // what Schema is read from, with the register's other files
 	Persons     int64        // published; at most a few seconds old
 	Controllers []Controller // of the schema, with their ids
 
-	aead  tink.AEAD
-	index []byte
-	order []int // indexes into Schema.Fields by ascending bit
+	digest []byte // of the definition
+	aead   tink.AEAD
+	index  []byte
+	order  []int // indexes into Schema.Fields by ascending bit
 }
 
 func (r *Register) vault() *vault { return &vault{aead: r.aead} }
@@ -76,26 +79,22 @@ func New(store Store, k *keys.Keys, now func() time.Time) *Registers {
 const fresh = 5 * time.Second
 
 // Create adds a register with its controllers (known ones are recognised by their code) and a keyset of
-// its own. name is the schema file's, for messages. It gives no one access: that takes agreements.
-// Errors: *SchemaError, ErrRegisterExists.
-func (s *Registers) Create(ctx context.Context, name string, schema []byte) (*Register, error) {
-	parsed, err := ParseSchema(name, schema)
+// its own. It gives no one access: that takes agreements. ErrRegisterExists.
+func (s *Registers) Create(ctx context.Context, d *Definition) (*Register, error) {
+	code, text := d.Schema.Code, d.Text()
+	keyset, err := s.keys.NewKeyset(code)
 	if err != nil {
 		return nil, err
 	}
-	keyset, err := s.keys.NewKeyset(parsed.Code)
-	if err != nil {
-		return nil, err
-	}
-	row := StoredRegister{Code: parsed.Code, Schema: schema, Digest: parsed.Digest(), Keyset: keyset}
-	for _, c := range parsed.Controllers {
+	row := StoredRegister{Code: code, Definition: text, Digest: digest(text), Keyset: keyset}
+	for _, c := range d.Schema.Controllers {
 		row.Controllers = append(row.Controllers, StoredController{Controller: c})
 	}
 	if _, err := s.store.CreateRegister(ctx, s.now(), row, seals(s.keys)); err != nil {
-		return nil, fmt.Errorf("create register %s: %w", parsed.Code, err)
+		return nil, fmt.Errorf("create register %s: %w", code, err)
 	}
 	s.forget()
-	return s.ByCode(ctx, parsed.Code)
+	return s.ByCode(ctx, code)
 }
 
 // ByCode finds a register by its code: ErrUnknownRegister, ErrDead.
@@ -193,12 +192,12 @@ func (s *Registers) load(ctx context.Context) (*list, error) {
 // unpack opens what a row of registers holds, or takes it from the last load if nothing but the number
 // of persons has changed.
 func (s *Registers) unpack(row StoredRegister) (*Register, error) {
-	if old := s.old(row.Code); old != nil && old.ID == row.ID && string(old.Schema.Digest()) == string(row.Digest) {
+	if old := s.old(row.Code); old != nil && old.ID == row.ID && bytes.Equal(old.digest, row.Digest) {
 		again := *old
 		again.Persons = row.Persons
 		return &again, nil
 	}
-	schema, err := ParseSchema(row.Code+"/schema.toml", row.Schema)
+	definition, err := stored(row.Code, row.Definition)
 	if err != nil {
 		return nil, fmt.Errorf("read register %d: %w", row.ID, err)
 	}
@@ -206,6 +205,7 @@ func (s *Registers) unpack(row StoredRegister) (*Register, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open register %d: %w", row.ID, ErrWrongKeys)
 	}
+	schema := definition.Schema
 	for i, c := range schema.Controllers {
 		for _, known := range row.Controllers {
 			if known.Code == c.Code {
@@ -214,8 +214,8 @@ func (s *Registers) unpack(row StoredRegister) (*Register, error) {
 		}
 	}
 	return &Register{
-		ID: row.ID, Code: row.Code, Schema: schema, Persons: row.Persons, Controllers: schema.Controllers,
-		aead: aead, index: s.keys.IndexKey(row.Code), order: byBit(schema.Fields),
+		ID: row.ID, Code: row.Code, Schema: schema, Definition: definition, Persons: row.Persons, Controllers: schema.Controllers,
+		digest: row.Digest, aead: aead, index: s.keys.IndexKey(row.Code), order: byBit(schema.Fields),
 	}, nil
 }
 

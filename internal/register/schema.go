@@ -1,7 +1,6 @@
 package register
 
 import (
-	"crypto/sha256"
 	"slices"
 	"strings"
 
@@ -27,9 +26,8 @@ type Schema struct {
 	Motives             []Motive // pick-list of justifications at tiers 2 and 3
 	Retired             []int    // bits of fields that are no more
 
-	row    ecluse.FieldSet
-	byBit  [64]int8 // index into Fields + 1
-	source []byte
+	row   ecluse.FieldSet
+	byBit [64]int8 // index into Fields + 1
 }
 
 // Label is a text for people in the two languages of the program.
@@ -179,15 +177,6 @@ func (k Key) Identifier() bool { return len(k.Fields) == 1 }
 type Motive struct {
 	ID    string
 	Label Label
-}
-
-// Source is the TOML text that the schema was read from. Do not change it.
-func (s *Schema) Source() []byte { return s.source }
-
-// Digest is SHA-256 of Source.
-func (s *Schema) Digest() []byte {
-	d := sha256.Sum256(s.source)
-	return d[:]
 }
 
 // Field finds a field by name.

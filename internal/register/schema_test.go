@@ -18,7 +18,7 @@ func preset(t testing.TB, name string) *Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := ParseSchema(presets.SchemaName(name), text)
+	s, err := ParseSchema(name+"/"+SchemaFile, text)
 	if err != nil {
 		t.Fatal(err)
 	}

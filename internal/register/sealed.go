@@ -43,10 +43,10 @@ func controllerMAC(k *keys.Keys, c Controller) []byte {
 	return k.ControllerMAC(int64(c.ID), c.Code, c.Name, c.DPO)
 }
 
-// registerMAC covers all that a register's rows say: the schema, the keyset, how many persons there are
+// registerMAC covers all that a register's rows say: the definition, the keyset, how many persons there are
 // (the breaker is a share of them), the controllers, and which imports are published.
 func registerMAC(k *keys.Keys, r StoredRegister) []byte {
-	values := []any{int64(r.ID), r.Code, r.Schema, r.Digest, r.Keyset, r.Persons, int64(len(r.Controllers))}
+	values := []any{int64(r.ID), r.Code, r.Definition, r.Digest, r.Keyset, r.Persons, int64(len(r.Controllers))}
 	for _, c := range r.Controllers {
 		values = append(values, int64(c.ID), c.Code, c.Name, c.DPO, strings.Join(c.Roles, " "), c.Rule)
 	}

@@ -57,7 +57,7 @@ type ImportStore interface {
 type StoredRegister struct {
 	ID          ecluse.RegisterID
 	Code        string
-	Schema      []byte // TOML
+	Definition  []byte // Definition.Text; the columns are still called schema and schema_digest
 	Digest      []byte // SHA-256 of it
 	Keyset      []byte // wrapped
 	Persons     int64

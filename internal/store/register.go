@@ -108,7 +108,7 @@ func (db *DB) CreateRegister(ctx context.Context, now time.Time, row register.St
 }
 
 func (t *Tx) createRegister(ctx context.Context, row *register.StoredRegister, s register.Seals) error {
-	if err := t.exec(ctx, insertRegister, int64(row.ID), row.Code, string(row.Schema), row.Digest, row.Keyset, []byte{}); err != nil {
+	if err := t.exec(ctx, insertRegister, int64(row.ID), row.Code, string(row.Definition), row.Digest, row.Keyset, []byte{}); err != nil {
 		return err
 	}
 	for i := range row.Controllers {
@@ -171,9 +171,9 @@ func registersOf(ctx context.Context, t *Tx) ([]register.StoredRegister, error) 
 	}
 	err := t.query(ctx, listRegisters, func(rows *sql.Rows) error {
 		var r register.StoredRegister
-		var schema string
-		err := rows.Scan(&r.ID, &r.Code, &schema, &r.Digest, &r.Keyset, &r.Persons, &r.MAC)
-		r.Schema = []byte(schema)
+		var definition string
+		err := rows.Scan(&r.ID, &r.Code, &definition, &r.Digest, &r.Keyset, &r.Persons, &r.MAC)
+		r.Definition = []byte(definition)
 		all = append(all, r)
 		return err
 	})

@@ -99,11 +99,20 @@ func (b *bench) create(t testing.TB, name string) *register.Register {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg, err := b.service.Create(t.Context(), presets.SchemaName(name), text)
+	reg, err := b.service.Create(t.Context(), define(t, text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return reg
+}
+
+func define(t testing.TB, schema []byte) *register.Definition {
+	t.Helper()
+	d, err := register.Define(register.File{Name: register.SchemaFile, Data: schema})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // row makes a row of a register from named values.
@@ -517,11 +526,11 @@ func TestARegisterIsCreatedOnceAndSharesControllersByCode(t *testing.T) {
 	storetest.Engines(t, func(t *testing.T, url string) {
 		b := newBench(t, url)
 		text, _ := presets.Schema("mission-locale")
-		if _, err := b.service.Create(t.Context(), "x", text); !errors.Is(err, register.ErrRegisterExists) {
+		if _, err := b.service.Create(t.Context(), define(t, text)); !errors.Is(err, register.ErrRegisterExists) {
 			t.Errorf("a second time: %v", err)
 		}
 		shared := strings.NewReplacer(`code = "licences-sport"`, `code = "autre"`).Replace(func() string { s, _ := presets.Schema("licences-sport"); return string(s) }())
-		other, err := b.service.Create(t.Context(), "autre", []byte(shared))
+		other, err := b.service.Create(t.Context(), define(t, []byte(shared)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -157,11 +157,15 @@ func (w *World) AddSecondRegister(persons int) *register.Register {
 // AddRegister is AddSecondRegister with a schema that the test edits.
 func (w *World) AddRegister(persons int, edit func(schema string) string) *register.Register {
 	w.t.Helper()
-	schema, err := presets.FS.ReadFile("licences-sport/schema.toml")
+	schema, err := presets.Schema("licences-sport")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	reg, err := w.Registers.Create(w.t.Context(), "schema.toml", []byte(edit(string(schema))))
+	definition, err := register.Define(register.File{Name: register.SchemaFile, Data: []byte(edit(string(schema)))})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	reg, err := w.Registers.Create(w.t.Context(), definition)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -100,12 +100,12 @@ func create(t testing.TB, url, dir string, hooks *store.Hooks, log *slog.Logger)
 		Clock: &Clock{at: Start}, Accounts: map[string]directory.Account{}, Persons: map[string]ecluse.PersonID{}, Hooks: hooks, log: log, t: t,
 	}
 	w.Config = Config(t, dir, url)
-	schema, err := presets.FS.ReadFile("mission-locale/schema.toml")
+	definition, err := preset("mission-locale")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Node, err = node.Create(t.Context(), node.Founding{
-		Config: w.Config, Origin: "ecluse.test", Schemas: []node.NamedSchema{{Name: "schema.toml", Text: schema}},
+		Config: w.Config, Origin: "ecluse.test", Registers: []*register.Definition{definition},
 	}, node.Options{Now: w.Clock.Now, FakeClock: true, Log: log, Hooks: *hooks})
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +116,15 @@ func create(t testing.TB, url, dir string, hooks *store.Hooks, log *slog.Logger)
 		t.Fatal(err)
 	}
 	return w
+}
+
+// preset is the whole definition of a preset's register.
+func preset(name string) (*register.Definition, error) {
+	folder, err := presets.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return register.ReadDefinition(name, folder)
 }
 
 // Config writes and reads a configuration file in dir.
