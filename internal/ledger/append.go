@@ -25,35 +25,18 @@ type batchWriter struct {
 	refusals []ecluse.Reason
 }
 
-// run writes the batch: load what it rests on, admit in arrival order, number, hash, let the effects
+// run writes the batch, given the state it rests on: admit in arrival order, number, hash, let the effects
 // happen, save.
 func (b *batchWriter) run(ctx context.Context, batch []*submission) ([]answer, error) {
+	var err error
 	head := b.tx.Head()
 	answers := make([]answer, len(batch))
-	fresh := make([]*submission, 0, len(batch))
-	for i, s := range batch {
-		if s.stale(head.Rev) {
-			answers[i].err = ErrStale
-			continue
-		}
-		fresh = append(fresh, s)
-	}
-	if len(fresh) == 0 {
-		return answers, nil
-	}
-	var err error
-	if b.state, err = b.tx.Load(ctx, keysOf(fresh)); err != nil {
-		return nil, err
-	}
 	dead := b.authenticate()
 	b.refused = refusedActs{}
 	b.writes.State = State{Meters: map[Holder]MeterRow{}, Seen: map[Pair]SeenRow{}, Persons: map[ecluse.PersonID]Chain{}}
 	before := head.Frontier.Size()
 	for i, s := range batch {
-		if answers[i].err != nil {
-			continue
-		}
-		if s.stale(head.Rev) { // one before it in this batch changed what it rests on
+		if s.stale(head.Rev) {
 			answers[i].err = ErrStale
 			continue
 		}

@@ -294,11 +294,11 @@ func (l *Ledger) try(batch []*submission) error {
 	entries, rev := 0, int64(0)
 	var after Head
 	var refusals []ecluse.Reason
-	err := l.store.Locked(ctx, l.now(), func(tx Tx) error {
+	err := l.store.Loaded(ctx, l.now(), keysOf(batch), func(tx Tx, state State) error {
 		if err := l.continues(*tx.Head()); err != nil {
 			return err
 		}
-		b := &batchWriter{ledger: l, tx: tx, at: tx.Head().At}
+		b := &batchWriter{ledger: l, tx: tx, at: tx.Head().At, state: state}
 		var err error
 		answers, err = b.run(ctx, batch)
 		entries, rev = len(b.writes.Entries), tx.Head().Rev

@@ -14,7 +14,7 @@ import (
 // measure a ledger of some age. It charges nothing and moves no chain: the accounts and persons of its
 // entries must not exist. It is for throw-away databases.
 func Preload(ctx context.Context, store Store, k *keys.Keys, now time.Time, count int, entry func(n ecluse.EntryNumber, at time.Time) Entry) error {
-	return store.Locked(ctx, now, func(tx Tx) error {
+	return store.Loaded(ctx, now, LoadKeys{}, func(tx Tx, _ State) error {
 		head := tx.Head()
 		period, err := k.Period(head.At)
 		if err != nil {

@@ -12,8 +12,9 @@ import (
 
 // Store keeps the ledger's tables. Package store implements it on both engines.
 type Store interface {
-	// Locked runs fn in a transaction that holds the head lock; see store.DB.Locked for its errors.
-	Locked(ctx context.Context, now time.Time, fn func(Tx) error) error
+	// Loaded runs fn in a transaction that holds the head lock, with what k names; see store.DB.Loaded for
+	// its errors.
+	Loaded(ctx context.Context, now time.Time, k LoadKeys, fn func(Tx, State) error) error
 	Reader
 }
 
@@ -37,7 +38,6 @@ type Tx interface {
 	Head() *Head
 	// Allot takes n identifiers and returns the first.
 	Allot(n int) int64
-	Load(ctx context.Context, k LoadKeys) (State, error)
 	Save(ctx context.Context, w Writes) error
 	// LeavesIn are the leaf hashes from (included) to (excluded), joined.
 	LeavesIn(ctx context.Context, from, to int64) ([]byte, error)
@@ -112,7 +112,7 @@ type SeenRow struct {
 	MAC RowMAC
 }
 
-// State is what Load found; what is absent has no row yet.
+// State is what was found of LoadKeys; what is absent has no row yet.
 type State struct {
 	Meters  map[Holder]MeterRow
 	Seen    map[Pair]SeenRow

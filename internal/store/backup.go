@@ -192,9 +192,7 @@ func (db *DB) unhurried(ctx context.Context, fn func(*Tx) error) error {
 	return db.short(ctx, func(t *Tx) error {
 		if db.engine == postgresEngine {
 			for _, setting := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
-				if _, err := t.tx.ExecContext(ctx, "SET LOCAL "+setting+" = 0"); err != nil {
-					return err
-				}
+				t.later(call{statement: &statement{name: "set " + setting, text: "SET LOCAL " + setting + " = 0"}})
 			}
 		}
 		return fn(t)

@@ -56,8 +56,9 @@ var (
 	allChains    = defineScan("all person chains", `SELECT id, seq, last_n FROM persons WHERE seq > 0`)
 )
 
-// Load reads what a batch rests on: meters, what accounts have seen, and the persons' chains.
-func (t *Tx) Load(ctx context.Context, k ledger.LoadKeys) (ledger.State, error) {
+// loads are the calls that read what a batch rests on into a state: meters, what accounts have seen, the
+// persons' chains, and queues of reviews.
+func (t *Tx) loads(k ledger.LoadKeys) (ledger.State, []call) {
 	state := ledger.State{
 		Meters:  make(map[ledger.Holder]ledger.MeterRow, len(k.Holders)),
 		Seen:    make(map[ledger.Pair]ledger.SeenRow, len(k.Pairs)),
@@ -84,7 +85,7 @@ func (t *Tx) Load(ctx context.Context, k ledger.LoadKeys) (ledger.State, error) 
 			statement: loadReviews, args: []any{int64(q.Account), int64(q.Register), q.Kind, ledger.ReviewsLoaded}, each: reviewInto(state.Reviews, q),
 		})
 	}
-	return state, t.together(ctx, slices.Concat(meters, seen, persons, queues))
+	return state, slices.Concat(meters, seen, persons, queues)
 }
 
 // lookup is a bulk's call for keys, padded so that few texts are ever prepared; none for no keys.

@@ -3,7 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"math/bits"
+
+	"ecluse/internal/ledger"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -15,6 +19,12 @@ type call struct {
 	args      []any
 	each      func(scanner) error
 }
+
+// The ends of a transaction on PostgreSQL. They read nothing, so nobody explains or traces them.
+var (
+	beginTx  = &statement{name: "begin", text: "BEGIN"}
+	commitTx = &statement{name: "commit", text: "COMMIT"}
+)
 
 // later runs writes when something reads, or when the transaction ends: on PostgreSQL they then travel
 // together. Their errors come with that.
@@ -33,19 +43,13 @@ func (t *Tx) bulkLater(b *bulk, args []any) {
 }
 
 // flush runs what waits.
-func (t *Tx) flush(ctx context.Context) error {
-	calls := t.waiting
+func (t *Tx) flush(ctx context.Context) error { return t.together(ctx, nil) }
+
+// together runs what waits and then calls, in their order; on PostgreSQL in one round trip.
+func (t *Tx) together(ctx context.Context, calls []call) error {
+	calls, t.waiting = append(t.waiting, calls...), nil
 	if len(calls) == 0 {
 		return nil
-	}
-	t.waiting = nil
-	return t.together(ctx, calls)
-}
-
-// together runs calls in their order, on PostgreSQL in one round trip.
-func (t *Tx) together(ctx context.Context, calls []call) error {
-	if err := t.flush(ctx); err != nil {
-		return err
 	}
 	if t.conn != nil {
 		return t.conn.Raw(func(driver any) error { return t.pipeline(ctx, driver.(*stdlib.Conn).Conn(), calls) })
@@ -73,7 +77,7 @@ func each(read func(scanner) error) func(*sql.Rows) error {
 func (t *Tx) pipeline(ctx context.Context, conn *pgx.Conn, calls []call) error {
 	var batch pgx.Batch
 	for _, c := range calls {
-		if t.db.hooks.Trace != nil {
+		if t.db.hooks.Trace != nil && c.statement != beginTx && c.statement != commitTx {
 			t.db.hooks.Trace(c.statement.name)
 		}
 		batch.Queue(c.statement.text, c.args...)
@@ -82,7 +86,7 @@ func (t *Tx) pipeline(ctx context.Context, conn *pgx.Conn, calls []call) error {
 	for _, c := range calls {
 		if err := c.read(answers); err != nil {
 			_ = answers.Close() // the error is this one, of a transaction that is lost
-			return named(c.statement, err)
+			return c.unclear(named(c.statement, err))
 		}
 	}
 	return answers.Close()
@@ -99,5 +103,18 @@ func (c call) read(answers pgx.BatchResults) error {
 			return err
 		}
 	}
+	rows.Close()
+	tag := rows.CommandTag().String()
+	if c.statement == commitTx && rows.Err() == nil && tag != commitTx.text { // of a transaction that failed before
+		return errors.New("the server answered " + tag)
+	}
 	return rows.Err()
+}
+
+// unclear marks an error of COMMIT itself.
+func (c call) unclear(err error) error {
+	if c.statement == commitTx {
+		return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
+	}
+	return err
 }

@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"ecluse/internal/ledger"
+
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // Tx is a transaction that holds the head lock. It belongs to one goroutine.
 type Tx struct {
 	db   *DB
-	tx   *sql.Tx
-	pool *sql.DB   // that tx belongs to
-	conn *sql.Conn // PostgreSQL, and only where pipelines run: that tx belongs to
+	tx   *sql.Tx   // SQLite, and snapshots
+	pool *sql.DB   // that tx or conn belongs to
+	conn *sql.Conn // PostgreSQL: BEGIN and COMMIT travel with the statements beside them
 	head ledger.Head
 
 	waiting []call // see later
@@ -28,35 +30,57 @@ var (
 	allotIDs = define("allot ids", `UPDATE heads SET next_id = next_id + $1 WHERE id = 1 RETURNING next_id - $1`)
 )
 
-// Locked runs fn in one transaction that holds the head lock, then commits. Ledger time becomes
-// max(heads.at, now). Errors: ledger.ErrBusy if the lock was not to be had; ledger.ErrOutcomeUnknown
-// if COMMIT itself failed, when nobody can say whether the transaction happened; fn's own error
-// otherwise, and then nothing happened.
+// Locked is Loaded for whoever rests on nothing but the head.
 func (db *DB) Locked(ctx context.Context, now time.Time, fn func(ledger.Tx) error) error {
+	return db.Loaded(ctx, now, ledger.LoadKeys{}, func(t ledger.Tx, _ ledger.State) error { return fn(t) })
+}
+
+// Loaded runs fn in one transaction that holds the head lock, with what k names as it is under the lock,
+// then commits. Ledger time becomes max(heads.at, now). Errors: ledger.ErrBusy if the lock was not to be
+// had; ledger.ErrOutcomeUnknown if COMMIT itself failed, when nobody can say whether the transaction
+// happened; fn's own error otherwise, and then nothing happened.
+func (db *DB) Loaded(ctx context.Context, now time.Time, k ledger.LoadKeys, fn func(ledger.Tx, ledger.State) error) error {
 	t, done, err := db.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := t.lock(ctx, now); err != nil {
+	state, err := t.lock(ctx, now, k)
+	if err != nil {
 		return busyOr("lock", lostOr(err))
 	}
 	before := t.head.Clone()
-	if err := fn(t); err != nil {
+	if err := fn(t, state); err != nil {
 		return lostOr(err)
 	}
 	if !t.head.Equal(before) {
 		t.later(call{statement: saveHead, args: []any{int64(t.head.N), t.head.Rev, t.head.Frontier.Bytes(), t.head.NextID}})
 	}
-	if err := t.flush(ctx); err != nil {
+	if hook := db.hooks.BeforeCommit; hook != nil {
+		if err := t.flush(ctx); err != nil {
+			return lostOr(err)
+		}
+		if err := hook(ctx); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+	}
+	if err := t.commit(ctx); err != nil {
 		return lostOr(err)
 	}
-	return db.commit(ctx, t.tx)
+	if hook := db.hooks.AfterCommit; hook != nil {
+		if err := hook(ctx); err != nil {
+			return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
+		}
+	}
+	return nil
 }
 
 // lostOr turns a connection that was cut before COMMIT was sent (the server ends a transaction that
 // stands still, as after a stop of this process) into ledger.ErrBusy: nothing was written, ask again.
 func lostOr(err error) error {
+	if errors.Is(err, ledger.ErrOutcomeUnknown) {
+		return err
+	}
 	if isCut(err) || postgresCode(err) == "25P03" { // idle_in_transaction_session_timeout
 		return fmt.Errorf("%w: the connection was lost: %w", ledger.ErrBusy, err)
 	}
@@ -87,11 +111,30 @@ func (t *Tx) begin(ctx, wait context.Context) (err error) {
 		t.tx, err = t.db.beginWhenFree(ctx, wait)
 		return err
 	}
-	if t.conn, err = t.pool.Conn(ctx); err != nil {
+	t.conn, err = t.pool.Conn(ctx)
+	t.later(call{statement: beginTx})
+	return err
+}
+
+// commit runs what waits and ends the transaction: ledger.ErrOutcomeUnknown if nobody can say whether it
+// happened. On PostgreSQL COMMIT travels with what waits; an answer of the server to a statement before it
+// is a clear no, and a cut connection is not.
+func (t *Tx) commit(ctx context.Context) error {
+	if t.conn != nil {
+		t.later(call{statement: commitTx})
+		err := t.flush(ctx)
+		if err != nil && postgresCode(err) == "" && !errors.Is(err, ledger.ErrOutcomeUnknown) {
+			err = fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
+		}
 		return err
 	}
-	t.tx, err = t.conn.BeginTx(ctx, nil)
-	return err
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	if err := t.tx.Commit(); err != nil {
+		return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
+	}
+	return nil
 }
 
 // end rolls back what was not committed and lets the next one in.
@@ -100,9 +143,22 @@ func (t *Tx) end() {
 		_ = t.tx.Rollback()
 	}
 	if t.conn != nil {
+		_ = t.conn.Raw(rollback)
 		_ = t.conn.Close()
 	}
 	t.db.pass()
+}
+
+// rollback ends the transaction of a connection of PostgreSQL's driver, if it has one.
+func rollback(driver any) error {
+	conn := driver.(*stdlib.Conn).Conn()
+	if conn.PgConn().TxStatus() == 'I' {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	_, err := conn.Exec(ctx, "ROLLBACK")
+	return err
 }
 
 // beginWhenFree opens a transaction. On SQLite another process may be writing; SQLite's own waiting
@@ -127,23 +183,6 @@ func (db *DB) pass() {
 	}
 }
 
-func (db *DB) commit(ctx context.Context, tx *sql.Tx) error {
-	if db.hooks.BeforeCommit != nil {
-		if err := db.hooks.BeforeCommit(ctx); err != nil {
-			return fmt.Errorf("commit: %w", err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
-	}
-	if db.hooks.AfterCommit != nil {
-		if err := db.hooks.AfterCommit(ctx); err != nil {
-			return fmt.Errorf("%w: %w", ledger.ErrOutcomeUnknown, err)
-		}
-	}
-	return nil
-}
-
 func busyOr(what string, err error) error {
 	if isBusy(err) || errors.Is(err, ledger.ErrBusy) {
 		return fmt.Errorf("%s: %w", what, ledger.ErrBusy)
@@ -151,16 +190,26 @@ func busyOr(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-func (t *Tx) lock(ctx context.Context, now time.Time) error {
+// lock takes the head lock and reads what k names, in one round trip on PostgreSQL: each statement there
+// sees what was committed before it began, hence before the lock was given.
+func (t *Tx) lock(ctx context.Context, now time.Time, k ledger.LoadKeys) (ledger.State, error) {
 	var at int64
 	var frontier []byte
-	err := t.row(ctx, lockHead, []any{micros(now)}, &t.head.N, &at, &t.head.Rev, &frontier, &t.head.NextID)
+	found := false
+	state, loads := t.loads(k)
+	err := t.together(ctx, append([]call{{statement: lockHead, args: []any{micros(now)}, each: func(row scanner) error {
+		found = true
+		return row.Scan(&t.head.N, &at, &t.head.Rev, &frontier, &t.head.NextID)
+	}}}, loads...))
 	if err != nil {
-		return err
+		return state, err
+	}
+	if !found {
+		return state, named(lockHead, sql.ErrNoRows)
 	}
 	t.head.At = fromMicros(at)
 	t.head.Frontier, err = ledger.ParseFrontier(int64(t.head.N), frontier)
-	return err
+	return state, err
 }
 
 // Head is the locked head: change it in place, Locked writes it back.
@@ -188,10 +237,10 @@ func (db *DB) short(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	defer done()
-	if err := errors.Join(fn(t), t.flush(ctx)); err != nil {
+	if err := fn(t); err != nil {
 		return err
 	}
-	return t.tx.Commit()
+	return t.commit(ctx)
 }
 
 // querier is a transaction, a pool or a prepared statement's stand-in: whatever runs a text.
@@ -217,8 +266,13 @@ func (t *Tx) on(ctx context.Context, s *statement) (querier, error) {
 		return nil, err
 	}
 	p, err := t.db.prepare(ctx, t.pool, s)
-	if err != nil || p == nil {
-		return t.tx, err
+	switch {
+	case err != nil:
+		return nil, err
+	case p == nil && t.conn != nil:
+		return t.conn, nil
+	case p == nil:
+		return t.tx, nil
 	}
 	return prepared{t.tx.StmtContext(ctx, p)}, nil
 }
