@@ -108,7 +108,7 @@ func (g *Gate) pass(ctx context.Context, a ask) ([]Outcome, error) {
 	if err != nil {
 		return nil, fmt.Errorf("disclose: %w", err)
 	}
-	values, err := g.registers.Reveal(ctx, receipts(results)...)
+	values, err := g.registers.Reveal(ctx, facts.people, receipts(results)...)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reveal: %w", err), g.undelivered(ctx, facts, results))
 	}

@@ -57,6 +57,8 @@ type Person struct {
 	Found     bool   // false for the unknown and for those no import has published yet
 	Territory string // authenticated: it comes from the sealed record
 	Version   ecluse.VersionID
+
+	sealed []byte // the record, which only Reveal opens beyond its head
 }
 
 // Registers is the service over all registers of an installation. Safe for concurrent use.
@@ -250,7 +252,7 @@ func (s *Registers) People(ctx context.Context, reg *Register, ids []ecluse.Pers
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := s.store.Heads(ctx, reg.ID, ids)
+	rows, err := s.store.Visible(ctx, reg.ID, ids)
 	if err != nil {
 		return nil, fmt.Errorf("look %d persons up: %w", len(ids), err)
 	}
@@ -261,7 +263,7 @@ func (s *Registers) People(ctx context.Context, reg *Register, ids []ecluse.Pers
 		if err != nil {
 			return nil, err
 		}
-		found[row.Person] = Person{ID: row.Person, Found: true, Territory: territory, Version: row.Version}
+		found[row.Person] = Person{ID: row.Person, Found: true, Territory: territory, Version: row.Version, sealed: row.Sealed}
 	}
 	people := make([]Person, len(ids))
 	for i, id := range ids {

@@ -7,37 +7,30 @@ import (
 	"ecluse/internal/ledger"
 )
 
-// Reveal opens the records that receipts name: exactly their persons, versions and fields, in the order
-// of the receipts. It is the only way in which values leave this package.
+// Reveal opens the records of people that receipts name: exactly their persons, versions and fields, in the
+// order of the receipts. It is the only way in which values leave this package. The records were read,
+// sealed, with the facts of the decision (People), so that nothing is asked of the database any more.
 //
 // Each receipt is spent, whatever comes of it; one that opens nothing means that nothing is revealed.
-// One store call for all. Errors: ledger.ErrNoReceipt, ErrReceiptSpent, ErrReceiptExpired;
-// ErrUnknownRegister; ErrSealed if a record was altered or is gone.
-func (s *Registers) Reveal(ctx context.Context, receipts ...ledger.Receipt) ([]Values, error) {
-	if len(receipts) == 0 {
-		return nil, nil
-	}
+// Errors: ledger.ErrNoReceipt, ErrReceiptSpent, ErrReceiptExpired; ErrUnknownRegister; ErrSealed if a record
+// was altered, or is none of people's.
+func (s *Registers) Reveal(ctx context.Context, people []Person, receipts ...ledger.Receipt) ([]Values, error) {
 	now := s.now()
 	passages := make([]ledger.Passage, len(receipts))
-	versions := make([]PersonVersion, len(receipts))
 	for i, r := range receipts {
-		p, err := r.Open(now)
-		if err != nil {
+		var err error
+		if passages[i], err = r.Open(now); err != nil {
 			return nil, fmt.Errorf("open receipt %d of %d: %w", i+1, len(receipts), err)
 		}
-		passages[i], versions[i] = p, PersonVersion{p.Person, p.Version}
 	}
-	rows, err := s.store.Records(ctx, versions)
-	if err != nil {
-		return nil, fmt.Errorf("read %d records: %w", len(versions), err)
-	}
-	sealed := make(map[PersonVersion][]byte, len(rows))
-	for _, row := range rows {
-		sealed[PersonVersion{row.Person, row.Version}] = row.Sealed
+	sealed := make(map[PersonVersion][]byte, len(people))
+	for _, p := range people {
+		sealed[PersonVersion{p.ID, p.Version}] = p.sealed
 	}
 	all := make([]Values, len(passages))
 	for i, p := range passages {
-		if all[i], err = s.reveal(ctx, p, sealed[versions[i]]); err != nil {
+		var err error
+		if all[i], err = s.reveal(ctx, p, sealed[PersonVersion{p.Person, p.Version}]); err != nil {
 			return nil, err
 		}
 	}

@@ -8,9 +8,6 @@ import (
 	"ecluse/internal/ledger"
 )
 
-// HeadPrefix is how many bytes of a sealed record Store.Heads returns at least, if there are so many.
-const HeadPrefix = headPrefix
-
 // Store is what the service asks of the database (package store). Visible means: the newest version of
 // the person whose import is published.
 type Store interface {
@@ -21,10 +18,8 @@ type Store interface {
 	CreateRegister(ctx context.Context, now time.Time, row StoredRegister, s Seals) (StoredRegister, error)
 	// Registers reads all registers with their controllers and published imports, as of one instant.
 	Registers(ctx context.Context) ([]StoredRegister, error)
-	// Heads reads the first HeadPrefix bytes of the visible records of persons of a register, in any
-	// order; persons without one are left out.
-	Heads(ctx context.Context, register ecluse.RegisterID, persons []ecluse.PersonID) ([]StoredRecord, error)
-	// Visible is Heads with whole records.
+	// Visible reads the visible records of persons of a register, in any order; persons without one are
+	// left out.
 	Visible(ctx context.Context, register ecluse.RegisterID, persons []ecluse.PersonID) ([]StoredRecord, error)
 	// Records reads exactly these versions, in any order; what is not there is left out.
 	Records(ctx context.Context, versions []PersonVersion) ([]StoredRecord, error)

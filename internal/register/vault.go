@@ -151,7 +151,7 @@ func (v *vault) open(p place, blob []byte) (*opened, error) {
 	return o, nil
 }
 
-// openHead is open for a blob of which only the beginning was read: it gives the territory.
+// openHead opens the head alone: it gives the territory.
 func (v *vault) openHead(p place, blob []byte) (string, error) {
 	if len(blob) < 2 || blob[0] != blobFormat {
 		return "", p.refuse(blobHead)
@@ -166,9 +166,6 @@ func (v *vault) openHead(p place, blob []byte) (string, error) {
 	}
 	return string(text[8:]), nil
 }
-
-// headPrefix is how much of a blob openHead needs at most.
-const headPrefix = 2 + 64*directoryItem + headBytes
 
 // cut splits a blob along its directory and returns the sealed head.
 func (o *opened) cut(blob []byte) (head []byte, ok bool) {

@@ -66,7 +66,7 @@ func TestARecordComesBackAsItWasSealed(t *testing.T) {
 		if o.territory != rec.territory || o.fields.Len() != len(rec.bits) {
 			t.Fatalf("territory %q, %d fields", o.territory, o.fields.Len())
 		}
-		if head, err := v.openHead(home, blob[:min(len(blob), headPrefix)]); err != nil || head != rec.territory {
+		if head, err := v.openHead(home, blob); err != nil || head != rec.territory {
 			t.Fatalf("head %q, %v", head, err)
 		}
 		for i, bit := range rec.bits {

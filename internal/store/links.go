@@ -39,7 +39,7 @@ func (db *DB) fetchLinks(ctx context.Context, persons []ecluse.PersonID) (map[ec
 		args[i] = int64(p)
 	}
 	args = fill(args, 0, 1)
-	links, err := list(ctx, db, linksOf.of(db.engine, len(args)), scanLink, args...)
+	links, err := list(ctx, db.looking(), linksOf.of(db.engine, len(args)), scanLink, args...)
 	found := make(map[ecluse.PersonID][]directory.Link, len(persons))
 	for _, l := range links {
 		found[l.Person] = append(found[l.Person], l)

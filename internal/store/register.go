@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math/bits"
 	"slices"
 	"strings"
@@ -36,9 +35,6 @@ var (
 		VALUES ($1, $2, $3, $4)`)
 
 	// The plus keeps SQLite from walking the whole register by its index where a list of ids is long.
-	recordHeads = defineBulk("read record heads", `SELECT r.person_id, r.version, substr(r.sealed, 1, `+fmt.Sprint(register.HeadPrefix)+`)
-		FROM persons p JOIN records r ON r.person_id = p.id
-		WHERE +p.register_id = $1 AND p.id IN (%s) AND r.version = `+visibleVersion, "?", 1)
 	visibleRecords = defineBulk("read visible records", `SELECT r.person_id, r.version, r.sealed
 		FROM persons p JOIN records r ON r.person_id = p.id
 		WHERE +p.register_id = $1 AND p.id IN (%s) AND r.version = `+visibleVersion, "?", 1)
@@ -209,45 +205,42 @@ type personKey struct {
 	person   ecluse.PersonID
 }
 
-// Heads reads the beginnings of visible records.
-func (db *DB) Heads(ctx context.Context, reg ecluse.RegisterID, persons []ecluse.PersonID) ([]register.StoredRecord, error) {
+// Visible reads visible records: few of them together with those of other requests.
+func (db *DB) Visible(ctx context.Context, reg ecluse.RegisterID, persons []ecluse.PersonID) ([]register.StoredRecord, error) {
+	if len(persons) > coalesced {
+		return db.recordsOf(ctx, reg, persons)
+	}
 	keys := make([]personKey, len(persons))
 	for i, p := range persons {
 		keys[i] = personKey{reg, p}
 	}
-	return db.heads.get(ctx, keys)
+	return db.records.get(ctx, keys)
 }
 
-// fetchHeads answers many Heads: one statement a register.
-func (db *DB) fetchHeads(ctx context.Context, keys []personKey) (map[personKey][]register.StoredRecord, error) {
+// fetchRecords answers many Visible: one statement a register.
+func (db *DB) fetchRecords(ctx context.Context, keys []personKey) (map[personKey][]register.StoredRecord, error) {
 	byRegister := map[ecluse.RegisterID][]ecluse.PersonID{}
 	for _, k := range keys {
 		byRegister[k.register] = append(byRegister[k.register], k.person)
 	}
 	found := make(map[personKey][]register.StoredRecord, len(keys))
 	for reg, persons := range byRegister {
-		rows, err := db.recordsOf(ctx, recordHeads, reg, persons)
+		rows, err := db.recordsOf(ctx, reg, persons)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range rows {
-			k := personKey{reg, r.Person}
-			found[k] = append(found[k], r)
+			found[personKey{reg, r.Person}] = []register.StoredRecord{r}
 		}
 	}
 	return found, nil
-}
-
-// Visible reads visible records.
-func (db *DB) Visible(ctx context.Context, reg ecluse.RegisterID, persons []ecluse.PersonID) ([]register.StoredRecord, error) {
-	return db.recordsOf(ctx, visibleRecords, reg, persons)
 }
 
 // inList is how many values a list holds at most; lists are filled up to a power of two with their
 // first value, so that there are few statements to prepare.
 const inList = 512
 
-func (db *DB) recordsOf(ctx context.Context, b *bulk, reg ecluse.RegisterID, persons []ecluse.PersonID) ([]register.StoredRecord, error) {
+func (db *DB) recordsOf(ctx context.Context, reg ecluse.RegisterID, persons []ecluse.PersonID) ([]register.StoredRecord, error) {
 	found := make([]register.StoredRecord, 0, len(persons))
 	for chunk := range slices.Chunk(persons, inList) {
 		args := make([]any, 1, 1+inList)
@@ -256,7 +249,7 @@ func (db *DB) recordsOf(ctx context.Context, b *bulk, reg ecluse.RegisterID, per
 			args = append(args, int64(id))
 		}
 		args = fill(args, 1, 1)
-		if err := db.query(ctx, b.of(db.engine, len(args)-1), recordInto(&found), args...); err != nil {
+		if err := db.looking().query(ctx, visibleRecords.of(db.engine, len(args)-1), recordInto(&found), args...); err != nil {
 			return nil, err
 		}
 	}
@@ -283,23 +276,18 @@ func recordInto(found *[]register.StoredRecord) func(*sql.Rows) error {
 
 // Records reads exactly these versions.
 func (db *DB) Records(ctx context.Context, versions []register.PersonVersion) ([]register.StoredRecord, error) {
-	return db.records.get(ctx, versions)
-}
-
-func (db *DB) fetchRecords(ctx context.Context, versions []register.PersonVersion) (map[register.PersonVersion][]register.StoredRecord, error) {
-	args := make([]any, 0, 2*len(versions))
-	for _, v := range versions {
-		args = append(args, int64(v.Person), int64(v.Version))
+	var found []register.StoredRecord
+	for chunk := range slices.Chunk(versions, inList) {
+		args := make([]any, 0, 2*inList)
+		for _, v := range chunk {
+			args = append(args, int64(v.Person), int64(v.Version))
+		}
+		args = fill(args, 0, 2)
+		if err := db.query(ctx, readRecords.of(db.engine, len(args)/2), recordInto(&found), args...); err != nil {
+			return nil, err
+		}
 	}
-	args = fill(args, 0, 2)
-	found := make(map[register.PersonVersion][]register.StoredRecord, len(versions))
-	err := db.query(ctx, readRecords.of(db.engine, len(args)/2), func(rows *sql.Rows) error {
-		var r register.StoredRecord
-		err := rows.Scan(&r.Person, &r.Version, &r.Sealed)
-		found[register.PersonVersion{Person: r.Person, Version: r.Version}] = []register.StoredRecord{r} // fill repeats a key
-		return err
-	}, args...)
-	return found, err
+	return found, nil
 }
 
 // Lookup finds persons by keyed hashes, one statement a probe whether or not it finds anybody.

@@ -54,7 +54,7 @@ func (db *DB) fetchSessions(ctx context.Context, hashes []string) (map[string][]
 	}
 	args = fill(args, 0, 1)
 	found := make(map[string][]signin.Session, len(hashes))
-	err := db.query(ctx, sessionsByHash.of(db.engine, len(args)), func(rows *sql.Rows) error {
+	err := db.looking().query(ctx, sessionsByHash.of(db.engine, len(args)), func(rows *sql.Rows) error {
 		var s signin.Session
 		err := scanSession(rows, &s)
 		found[string(s.Hash)] = []signin.Session{s}

@@ -128,11 +128,28 @@ func (db *DB) prepare(ctx context.Context, pool *sql.DB, s *statement) (*sql.Stm
 
 // query reads rows outside any transaction, and calls each for every row.
 func (db *DB) query(ctx context.Context, s *statement, each func(*sql.Rows) error, args ...any) error {
-	p, err := db.prepare(ctx, db.reader, s)
+	return db.queryOn(ctx, db.reader, s, each, args)
+}
+
+// looking reads what every disclosure looks up, on connections of its own (planned).
+type looking struct{ db *DB }
+
+func (db *DB) looking() looking { return looking{db} }
+
+func (l looking) query(ctx context.Context, s *statement, each func(*sql.Rows) error, args ...any) error {
+	return l.db.queryOn(ctx, l.db.lookups, s, each, args)
+}
+
+func (l looking) row(ctx context.Context, s *statement, args []any, into ...any) error {
+	return single(ctx, l, s, args, into)
+}
+
+func (db *DB) queryOn(ctx context.Context, pool *sql.DB, s *statement, each func(*sql.Rows) error, args []any) error {
+	p, err := db.prepare(ctx, pool, s)
 	if err != nil {
 		return err
 	}
-	var q querier = db.reader
+	var q querier = pool
 	if p != nil {
 		q = prepared{p}
 	}

@@ -66,6 +66,7 @@ type DB struct {
 	engine      engine
 	writer      *sql.DB // SQLite: one writer at a time (turn)
 	reader      *sql.DB
+	lookups     *sql.DB // of looking: on SQLite the readers
 	checkpoints *sql.DB // SQLite: for checkpoint.go alone
 	copying     *checkpointer
 	turn        chan struct{} // SQLite: holds a token while nobody writes; nil on PostgreSQL
@@ -73,15 +74,14 @@ type DB struct {
 	hooks       Hooks
 
 	// What every disclosure looks up, by many requests at once.
-	heads    coalescer[personKey, register.StoredRecord]
-	records  coalescer[register.PersonVersion, register.StoredRecord]
+	records  coalescer[personKey, register.StoredRecord]
 	links    coalescer[ecluse.PersonID, directory.Link]
 	sessions coalescer[string, signin.Session]
 }
 
 func newDB(e engine, hooks Hooks) *DB {
 	db := &DB{engine: e, hooks: hooks}
-	db.heads.fetch, db.records.fetch, db.links.fetch, db.sessions.fetch = db.fetchHeads, db.fetchRecords, db.fetchLinks, db.fetchSessions
+	db.records.fetch, db.links.fetch, db.sessions.fetch = db.fetchRecords, db.fetchLinks, db.fetchSessions
 	return db
 }
 
@@ -153,6 +153,7 @@ func openSQLite(ctx context.Context, file string, hooks Hooks) (*DB, error) {
 			return nil, errors.Join(fmt.Errorf("open the SQLite database: %w", err), db.Close())
 		}
 	}
+	db.lookups = db.reader
 	db.copying = db.startCheckpoints()
 	return db, nil
 }
@@ -189,16 +190,31 @@ func openPostgres(ctx context.Context, rawURL string, hooks Hooks) (*DB, error) 
 	}
 	db := newDB(postgresEngine, hooks)
 	// Writers have connections of their own, so that the same one, with its prepared statements, serves
-	// one append after the other.
-	for pool, conns := range map[**sql.DB]int{&db.writer: 4, &db.reader: 12} {
-		*pool = stdlib.OpenDB(*cfg)
-		(*pool).SetMaxOpenConns(conns)
-		(*pool).SetMaxIdleConns(conns)
-		if err := (*pool).PingContext(ctx); err != nil {
+	// one append after the other; so have look-ups.
+	for _, pool := range []struct {
+		into  **sql.DB
+		cfg   *pgx.ConnConfig
+		conns int
+	}{{&db.writer, planned(cfg), 4}, {&db.lookups, planned(cfg), 4}, {&db.reader, cfg, 8}} {
+		*pool.into = stdlib.OpenDB(*pool.cfg)
+		(*pool.into).SetMaxOpenConns(pool.conns)
+		(*pool.into).SetMaxIdleConns(pool.conns)
+		if err := (*pool.into).PingContext(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the PostgreSQL database: %w", err), db.Close())
 		}
 	}
 	return db, nil
+}
+
+// planned is cfg for statements that all go through indexes, as the suite of this package sees: each is planned
+// once, whatever its arguments and however small the tables were then. To plan look-ups anew each time takes
+// longer than to run them.
+func planned(cfg *pgx.ConnConfig) *pgx.ConnConfig {
+	cfg = cfg.Copy()
+	for name, value := range map[string]string{"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"} {
+		cfg.RuntimeParams[name] = value
+	}
+	return cfg
 }
 
 // Close releases every connection.
@@ -209,7 +225,7 @@ func (db *DB) Close() error {
 	}
 	db.prepared.Range(func(_, s any) bool { _ = s.(*sql.Stmt).Close(); return true })
 	var err error
-	for _, pool := range []*sql.DB{db.writer, db.reader, db.checkpoints} {
+	for _, pool := range []*sql.DB{db.writer, db.lookups, db.reader, db.checkpoints} {
 		if pool != nil {
 			err = errors.Join(err, pool.Close())
 		}
