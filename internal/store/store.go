@@ -115,11 +115,11 @@ func openSQLite(ctx context.Context, file string, hooks Hooks) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locate the database file: %w", err)
 	}
-	open := func(write bool, wait time.Duration, conns int) (*sql.DB, error) {
+	open := func(write bool, wait time.Duration, conns, cacheKiB int) (*sql.DB, error) {
 		q := url.Values{"_time_format": {"sqlite"}}
 		for _, pragma := range []string{
 			fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()),
-			"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-65536)", "wal_autocheckpoint(0)",
+			"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "wal_autocheckpoint(0)", fmt.Sprintf("cache_size(-%d)", cacheKiB),
 		} {
 			q.Add("_pragma", pragma)
 		}
@@ -140,16 +140,17 @@ func openSQLite(ctx context.Context, file string, hooks Hooks) (*DB, error) {
 	db.turn = make(chan struct{}, 1)
 	db.turn <- struct{}{}
 	for _, pool := range []struct {
-		into  **sql.DB
-		write bool
-		wait  time.Duration
-		conns int
+		into     **sql.DB
+		write    bool
+		wait     time.Duration
+		conns    int
+		cacheKiB int // of each connection
 	}{
-		{&db.writer, true, 0, 2}, // one writes (turn), the other prepares statements meanwhile; begin waits itself
-		{&db.reader, false, lockWait, 4},
-		{&db.checkpoints, true, 0, 1},
+		{&db.writer, true, 0, 2, 32 << 10},        // one writes (turn), the other prepares statements meanwhile; begin waits itself
+		{&db.reader, false, lockWait, 4, 8 << 10}, // forgotten at each commit of a writer: the system's cache serves them
+		{&db.checkpoints, true, 0, 1, 1 << 10},
 	} {
-		if *pool.into, err = open(pool.write, pool.wait, pool.conns); err != nil {
+		if *pool.into, err = open(pool.write, pool.wait, pool.conns, pool.cacheKiB); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the SQLite database: %w", err), db.Close())
 		}
 	}
