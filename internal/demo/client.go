@@ -65,14 +65,13 @@ func addClient(p *generate.Population, c *directory.Change) {
 	}
 	program := clientChange(p, agent)
 	c.Accounts = append(c.Accounts, program)
-	var links []directory.LinkChange
 	for _, l := range c.Links {
-		if l.Account == agent.Login && len(links) < entrusted {
-			l.Account = program.Email
-			links = append(links, l)
+		if l.Account == agent.Login {
+			l.Account, l.Persons = program.Email, l.Persons[:min(len(l.Persons), entrusted)]
+			c.Links = append(c.Links, l)
+			return
 		}
 	}
-	c.Links = append(c.Links, links...)
 }
 
 // openClient makes the program's key, and has the first agent agree.

@@ -193,6 +193,7 @@ func agreementChange(reg *register.Register, a generate.Agreement) (directory.Ag
 
 // links resolves the caseloads, in batches.
 func (d *Demo) links(ctx context.Context, reg *register.Register, p *generate.Population, c *directory.Change) error {
+	var places directory.LinkPlaces
 	for links := range chunks(p.Links(), batch) {
 		names := make([]string, len(links))
 		for i, l := range links {
@@ -210,7 +211,8 @@ func (d *Demo) links(ctx context.Context, reg *register.Register, p *generate.Po
 			if last := d.Node.Clock.Now().Add(directory.LinkKinds[l.Kind]).Truncate(24 * time.Hour); ends.After(last) {
 				ends = last
 			}
-			c.Links = append(c.Links, directory.LinkChange{Register: reg.ID, Person: ids[i], Account: l.Account, Kind: l.Kind, Ends: ends})
+			at := places.Of(c, directory.LinkChange{Register: reg.ID, Account: l.Account, Kind: l.Kind, Ends: ends})
+			c.Links[at].Persons = append(c.Links[at].Persons, ids[i])
 		}
 	}
 	return nil

@@ -64,7 +64,7 @@ func (d *Directory) importing(ctx context.Context, r *decision) (ledger.Effect, 
 	if err != nil {
 		return nil, err
 	}
-	left := batch{Request: r.ID, Accounts: max(0, len(change.Accounts)-AccountChunk), Links: len(change.Links)}
+	left := batch{Request: r.ID, Accounts: max(0, len(change.Accounts)-AccountChunk), Links: change.linkCount()}
 	return func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {
 		if err := write(ctx, tx, e); err != nil || left.total() == 0 {
 			return err
@@ -269,7 +269,7 @@ func (w *writer) agreement(ctx context.Context, c AgreementChange) error {
 // links are counted here and made later, in chunks.
 func (w *writer) links(ctx context.Context) error {
 	var to receivers
-	persons := map[ecluse.PersonID]bool{}
+	persons := make([]ecluse.PersonID, 0, w.change.linkCount())
 	for _, c := range w.change.Links {
 		l, err := w.directory.link(w.have, c)
 		if err != nil {
@@ -288,9 +288,9 @@ func (w *writer) links(ctx context.Context) error {
 			key, name = c.Site, w.have.organisations[c.Site].Name
 		}
 		to.add(key, name, register, c)
-		persons[c.Person] = true
+		persons = append(persons, c.Persons...)
 	}
-	w.summary.Links, w.summary.LinkedPersons, w.summary.Receivers = len(w.change.Links), len(persons), to.lines()
+	w.summary.Links, w.summary.LinkedPersons, w.summary.Receivers = len(persons), countPersons(persons), to.lines()
 	return nil
 }
 

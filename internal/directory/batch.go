@@ -176,7 +176,7 @@ func (f *follow) accounts(from int) (ledger.Candidate, error) {
 // links is the entry of a chunk of links. Those for an account or a site that has gone are left out.
 func (f *follow) links(from int) (ledger.Candidate, error) {
 	end := min(from+LinkChunk, f.left.total())
-	asked := f.change.Links[from-f.left.Accounts : end-f.left.Accounts]
+	asked := f.change.linksFrom(from-f.left.Accounts, end-f.left.Accounts)
 	var made []Link
 	for _, c := range asked {
 		l, err := f.link(f.have, c)
@@ -186,7 +186,9 @@ func (f *follow) links(from int) (ledger.Candidate, error) {
 		if err != nil {
 			return ledger.Candidate{}, err
 		}
-		made = append(made, l)
+		for _, l.Person = range c.Persons {
+			made = append(made, l)
+		}
 	}
 	c, err := f.candidate("links", asked, len(made))
 	c.Effect = func(ctx context.Context, tx ledger.Tx, e *ledger.Entry) error {

@@ -69,16 +69,62 @@ type AccountChange struct {
 
 func (c AccountChange) subject() Subject { return Subject{c.IDP, c.Sub} }
 
-// LinkChange is a link by person number (resolved at the request, so that no identifier of a person
-// stands in the body).
+// LinkChange are links of one receiver to persons on the same terms: a body links a million persons, and each
+// costs its number here. Numbers are resolved at the request, so that no identifier of a person stands in
+// the body.
 type LinkChange struct {
 	Register ecluse.RegisterID `json:"r"`
-	Person   ecluse.PersonID   `json:"p"`
 	Account  string            `json:"a,omitempty"` // e-mail
 	Site     string            `json:"s,omitempty"` // for the whole site, without Account
 	Kind     string            `json:"k"`
 	Starts   time.Time         `json:"f,omitzero"`
 	Ends     time.Time         `json:"e"`
+	Persons  []ecluse.PersonID `json:"p"`
+}
+
+// LinkPlaces finds the LinkChange that a link joins. The zero value is of an empty Change.Links.
+type LinkPlaces struct{ at map[linkTerms]int }
+
+type linkTerms struct {
+	register            ecluse.RegisterID
+	account, site, kind string
+	starts, ends        int64
+}
+
+// Of is the index in c.Links of the links on the terms of l; they are appended if they are the first. Whoever
+// calls it appends the person there.
+func (p *LinkPlaces) Of(c *Change, l LinkChange) int {
+	terms := linkTerms{l.Register, l.Account, l.Site, l.Kind, l.Starts.UnixMicro(), l.Ends.UnixMicro()}
+	i, known := p.at[terms]
+	if !known {
+		if p.at == nil {
+			p.at = map[linkTerms]int{}
+		}
+		i, l.Persons = len(c.Links), nil
+		p.at[terms], c.Links = i, append(c.Links, l)
+	}
+	return i
+}
+
+// linkCount is how many links the change asks for.
+func (c Change) linkCount() (n int) {
+	for _, l := range c.Links {
+		n += len(l.Persons)
+	}
+	return n
+}
+
+// linksFrom are the links from one place on to another, counted through.
+func (c Change) linksFrom(from, to int) (part []LinkChange) {
+	for _, l := range c.Links {
+		n := len(l.Persons)
+		if first, last := max(0, from), min(n, to); first < last {
+			l.Persons = l.Persons[first:last]
+			part = append(part, l)
+		}
+		from, to = from-n, to-n
+	}
+	return part
 }
 
 // Summary is the diff that an approver is shown.

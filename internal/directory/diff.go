@@ -166,9 +166,8 @@ type receivers struct {
 // linkGroup are the links of one receiver, register and kind.
 type linkGroup struct {
 	register, kind string
-	links          int
-	persons        map[ecluse.PersonID]bool
-	starts, ends   time.Time // first and last
+	persons        []ecluse.PersonID // of each link
+	starts, ends   time.Time         // first and last
 }
 
 func (r *receivers) add(key, name, register string, c LinkChange) {
@@ -181,11 +180,10 @@ func (r *receivers) add(key, name, register string, c LinkChange) {
 	i := slices.IndexFunc(r.kinds[key], func(g *linkGroup) bool { return g.register == register && g.kind == c.Kind })
 	if i < 0 {
 		i = len(r.kinds[key])
-		r.kinds[key] = append(r.kinds[key], &linkGroup{register: register, kind: c.Kind, persons: map[ecluse.PersonID]bool{}, starts: c.Starts})
+		r.kinds[key] = append(r.kinds[key], &linkGroup{register: register, kind: c.Kind, starts: c.Starts})
 	}
 	g := r.kinds[key][i]
-	g.links++
-	g.persons[c.Person] = true
+	g.persons = append(g.persons, c.Persons...)
 	if c.Starts.Before(g.starts) {
 		g.starts = c.Starts
 	}
@@ -199,9 +197,15 @@ func (r *receivers) lines() []Line {
 	for _, key := range r.order {
 		line := Line{Op: "new", Name: r.names[key], Cells: []Cell{{Name: "receiver", New: key}}}
 		for _, g := range r.kinds[key] {
-			line.Links = append(line.Links, LinkCount{g.register, g.kind, len(g.persons), g.links, instant(g.starts), instant(g.ends)})
+			line.Links = append(line.Links, LinkCount{g.register, g.kind, countPersons(g.persons), len(g.persons), instant(g.starts), instant(g.ends)})
 		}
 		list = append(list, line)
 	}
 	return list
+}
+
+// countPersons counts different persons, and sorts them.
+func countPersons(persons []ecluse.PersonID) int {
+	slices.Sort(persons)
+	return len(slices.Compact(persons))
 }

@@ -88,7 +88,7 @@ func TestAnEndedAccountGoesOnUnderItsNumberWithNothingOfItsFormerRights(t *testi
 		w := nodetest.New(t, url, nil)
 		first := opened(t, w, request("nina", ecluse.RoleAgent, ecluse.RoleAccountManager), identity("nina", "sub-nina"))
 		c := w.Change()
-		c.Links = append(c.Links, directory.LinkChange{Register: w.Register.ID, Person: w.Persons["P131"], Account: nodetest.Email("nina"), Kind: directory.LinkCaseload, Ends: w.Clock.Now().AddDate(0, 3, 0)})
+		c.Links = append(c.Links, directory.LinkChange{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons["P131"]}, Account: nodetest.Email("nina"), Kind: directory.LinkCaseload, Ends: w.Clock.Now().AddDate(0, 3, 0)})
 		w.Approve(c)
 		w.Clock.Advance(time.Hour)
 		if err := w.Directory.EndAccount(t.Context(), w.Actor("manager"), first.ID); err != nil {
@@ -101,7 +101,7 @@ func TestAnEndedAccountGoesOnUnderItsNumberWithNothingOfItsFormerRights(t *testi
 		again.Email = nodetest.Email("ninette")
 		decided(t, w, "officer2", asked(t, w, "manager", again))
 		c = w.Change()
-		c.Links = append(c.Links, directory.LinkChange{Register: w.Register.ID, Person: w.Persons["P132"], Account: nodetest.Email("ninette"), Kind: directory.LinkCaseload, Ends: w.Clock.Now().AddDate(0, 3, 0)})
+		c.Links = append(c.Links, directory.LinkChange{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons["P132"]}, Account: nodetest.Email("ninette"), Kind: directory.LinkCaseload, Ends: w.Clock.Now().AddDate(0, 3, 0)})
 		w.Approve(c)
 		second, err := w.Directory.Bind(t.Context(), invitation(t, w, again.Email), identity("ninette", "sub-nina"))
 		if err != nil {

@@ -14,13 +14,16 @@ import (
 	"ecluse/internal/store/storetest"
 )
 
-// many is a change of n links for carl, more than one chunk if n is above directory.LinkChunk.
+// many is a change of n links for carl, more than one chunk if n is above directory.LinkChunk: on three
+// different terms, so that chunks begin and end in the midst of a LinkChange.
 func many(w *nodetest.World, n int) directory.Change {
 	c := w.Change()
+	var places directory.LinkPlaces
 	for i := range n {
-		c.Links = append(c.Links, directory.LinkChange{
-			Register: w.Register.ID, Person: ecluse.PersonID(1_000_000 + i), Account: nodetest.Email("carl"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0),
+		at := places.Of(&c, directory.LinkChange{
+			Register: w.Register.ID, Account: nodetest.Email("carl"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, i%3, 0),
 		})
+		c.Links[at].Persons = append(c.Links[at].Persons, ecluse.PersonID(1_000_000+i))
 	}
 	return c
 }

@@ -103,7 +103,7 @@ func TestTheDiffSaysOldAndNew(t *testing.T) {
 	c.Accounts = append(c.Accounts, anne)
 	for i := range 3 {
 		c.Links = append(c.Links, directory.LinkChange{
-			Register: w.Register.ID, Person: ecluse.PersonID(1 + i/2), Account: nodetest.Email("carl"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(0, 1, i),
+			Register: w.Register.ID, Persons: []ecluse.PersonID{ecluse.PersonID(1 + i/2)}, Account: nodetest.Email("carl"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(0, 1, i),
 		})
 	}
 	s, err := w.Directory.Compare(t.Context(), c)
@@ -353,7 +353,7 @@ func TestNoImportedLinkOutlivesItsKind(t *testing.T) {
 		for by, want := range map[time.Duration]error{0: nil, time.Second: directory.ErrLinkLife} {
 			c := w.Change()
 			c.Links = append(c.Links, directory.LinkChange{
-				Register: w.Register.ID, Person: w.Persons["P001"], Account: nodetest.Email("carl"), Kind: kind, Ends: w.Clock.Now().Add(longest + by),
+				Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons["P001"]}, Account: nodetest.Email("carl"), Kind: kind, Ends: w.Clock.Now().Add(longest + by),
 			})
 			if _, err := w.Directory.Request(t.Context(), w.Actor("officer1"), c); !errors.Is(err, want) {
 				t.Errorf("%s, %v over: %v", kind, by, err)

@@ -140,9 +140,9 @@ func domain(email string) string {
 	return d
 }
 
-// link is the row that a change of links asks for. Errors: ErrNotFound, ErrDead.
+// link is the row that a change of links asks for, but for the person. Errors: ErrNotFound, ErrDead.
 func (d *Directory) link(s snapshot, c LinkChange) (Link, error) {
-	l := Link{Register: c.Register, Person: c.Person, Kind: c.Kind, Starts: c.Starts, Ends: c.Ends}
+	l := Link{Register: c.Register, Kind: c.Kind, Starts: c.Starts, Ends: c.Ends}
 	if c.Account != "" {
 		a, ok := s.accounts[c.Account]
 		if !ok {

@@ -42,7 +42,7 @@ func entrust(account func(*ground) string) func(context.Context, *ground) error 
 		change := directory.Change{Controller: c.population.Controller()}
 		for _, id := range ids {
 			change.Links = append(change.Links, directory.LinkChange{
-				Register: reg.ID, Person: id, Account: account(g), Kind: "caseload", Ends: g.now().AddDate(0, 1, 0).Truncate(24 * time.Hour),
+				Register: reg.ID, Persons: []ecluse.PersonID{id}, Account: account(g), Kind: "caseload", Ends: g.now().AddDate(0, 1, 0).Truncate(24 * time.Hour),
 			})
 		}
 		var by []directory.Actor

@@ -114,9 +114,9 @@ func TestWhatEndsOrBeginsWithinThirtyDaysCounts(t *testing.T) {
 	}
 	next := w.Change()
 	next.Links = []directory.LinkChange{
-		{Register: w.Register.ID, Person: w.Persons[nodetest.External(190)], Account: nodetest.Email("young"), Kind: directory.LinkAppointment, Starts: nodetest.Start.AddDate(0, 0, 20), Ends: nodetest.Start.AddDate(0, 0, 25)},
-		{Register: w.Register.ID, Person: w.Persons[nodetest.External(191)], Account: nodetest.Email("young"), Kind: directory.LinkAppointment, Starts: nodetest.Start.AddDate(0, 0, 40), Ends: nodetest.Start.AddDate(0, 0, 45)},
-		{Register: w.Register.ID, Person: w.Persons[nodetest.External(192)], Site: "A1", Kind: directory.LinkAppointment, Ends: nodetest.Start.AddDate(0, 0, 5)},
+		{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons[nodetest.External(190)]}, Account: nodetest.Email("young"), Kind: directory.LinkAppointment, Starts: nodetest.Start.AddDate(0, 0, 20), Ends: nodetest.Start.AddDate(0, 0, 25)},
+		{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons[nodetest.External(191)]}, Account: nodetest.Email("young"), Kind: directory.LinkAppointment, Starts: nodetest.Start.AddDate(0, 0, 40), Ends: nodetest.Start.AddDate(0, 0, 45)},
+		{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons[nodetest.External(192)]}, Site: "A1", Kind: directory.LinkAppointment, Ends: nodetest.Start.AddDate(0, 0, 5)},
 	}
 	w.Approve(next)
 	if got := of(t, examine(t, w), "young").Registers[0].Reach; got.Familiar != 2 || got.Idle != 2 {
@@ -248,7 +248,7 @@ func TestWhatIsAddedIsTheBoundAfterLessTheBoundBefore(t *testing.T) {
 	w := nodetest.New(t, storetest.SQLite(t), nil)
 	w.AddPersons(1800)
 	sited := w.Change()
-	sited.Links = []directory.LinkChange{{Register: w.Register.ID, Person: w.Persons[nodetest.External(192)], Site: "A2", Kind: directory.LinkAppointment, Ends: nodetest.Start.AddDate(0, 0, 5)}}
+	sited.Links = []directory.LinkChange{{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons[nodetest.External(192)]}, Site: "A2", Kind: directory.LinkAppointment, Ends: nodetest.Start.AddDate(0, 0, 5)}}
 	w.Approve(sited)
 	body := w.Accounts["anne"].Controller
 	added, err := w.Exposures.Added(t.Context(), body, nodetest.Account("eve", "A", "A2", ecluse.RoleAgent))

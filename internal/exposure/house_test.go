@@ -340,7 +340,7 @@ func (h *house) links(s *street) (links []directory.LinkChange) {
 func (h *house) link(r int, account string, persons ...int) (links []directory.LinkChange) {
 	for _, i := range persons {
 		links = append(links, directory.LinkChange{
-			Register: h.register(r).ID, Person: h.Persons[h.external(r, i)], Account: nodetest.Email(account), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0),
+			Register: h.register(r).ID, Persons: []ecluse.PersonID{h.Persons[h.external(r, i)]}, Account: nodetest.Email(account), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0),
 		})
 	}
 	return links

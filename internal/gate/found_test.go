@@ -85,7 +85,7 @@ func TestABudgetThatEndsDuringASearchTellsNothingEither(t *testing.T) {
 			// Person 11 is followed at the site: to open her would cost no budget that ends.
 			if err := w.TryApprove("sofficer1", "sofficer2", directory.Change{
 				Controller: "sport-scolaire", Accounts: []directory.AccountChange{nodetest.Account("sue", "S", "S1", ecluse.RoleAgent)},
-				Links: []directory.LinkChange{{Register: reg.ID, Person: w.Persons["S011"], Account: nodetest.Email("sue"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0)}},
+				Links: []directory.LinkChange{{Register: reg.ID, Persons: []ecluse.PersonID{w.Persons["S011"]}, Account: nodetest.Email("sue"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0)}},
 			}); err != nil {
 				t.Fatal(err)
 			}

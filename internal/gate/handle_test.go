@@ -147,7 +147,7 @@ func TestTwoRegistersOfTwoBodiesShareNothing(t *testing.T) {
 		account.Agreements = []string{"trespass"}
 		c.Accounts = append(c.Accounts, account)
 		c.Links = append(c.Links, directory.LinkChange{
-			Register: w.Register.ID, Person: w.Persons["P001"], Account: nodetest.Email("sven"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0),
+			Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons["P001"]}, Account: nodetest.Email("sven"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0),
 		})
 		if err := w.TryApprove("sofficer1", "sofficer2", c); err == nil {
 			isolated("after an agreement of the other body")

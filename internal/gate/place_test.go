@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"ecluse"
 	"ecluse/internal/directory"
 	"ecluse/internal/node/nodetest"
 	"ecluse/internal/store/storetest"
@@ -89,7 +90,7 @@ func TestASiteMovedAroundTheProgramReceivesNothing(t *testing.T) {
 			t.Errorf("a moved site receives links for organisation %d, %v", got.Parent, err)
 		}
 		c := w.Change()
-		c.Links = []directory.LinkChange{{Register: w.Register.ID, Person: w.Persons["P001"], Site: "A2", Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0)}}
+		c.Links = []directory.LinkChange{{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons["P001"]}, Site: "A2", Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0)}}
 		if err := w.TryApprove("officer1", "officer2", c); err == nil {
 			t.Error("an import makes links for it")
 		}

@@ -105,7 +105,7 @@ func TestALinkOfASiteEntrustsNobodyToAProgram(t *testing.T) {
 	c.Accounts = append(c.Accounts, a)
 	w.Approve(c)
 	w.Approve(directory.Change{Controller: c.Controller, Links: []directory.LinkChange{
-		{Register: w.Register.ID, Person: w.Persons[nodetest.External(150)], Site: "A1", Kind: directory.LinkPrescription, Ends: nodetest.Start.AddDate(0, 6, 0)},
+		{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons[nodetest.External(150)]}, Site: "A1", Kind: directory.LinkPrescription, Ends: nodetest.Start.AddDate(0, 6, 0)},
 	}})
 	if out := open(t, w, to(w, w.SignIn("anne"), 150)); out.Relation != "caseload" {
 		t.Errorf("to an agent of the site: %+v", out)

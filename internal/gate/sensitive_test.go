@@ -29,7 +29,7 @@ func TestWhereBeingInTheRegisterTellsSomethingOwnPersonsWhoAreFoundCountInTotal(
 	change := directory.Change{Controller: body, Agreements: []directory.AgreementChange{limits}}
 	for i := 2; i <= 4; i++ {
 		change.Links = append(change.Links, directory.LinkChange{
-			Register: reg.ID, Person: w.Persons["S"+nodetest.External(i)[1:]], Account: nodetest.Email("sven"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0),
+			Register: reg.ID, Persons: []ecluse.PersonID{w.Persons["S"+nodetest.External(i)[1:]]}, Account: nodetest.Email("sven"), Kind: directory.LinkCaseload, Ends: nodetest.Start.AddDate(1, 0, 0),
 		})
 	}
 	if err := w.TryApprove("sofficer1", "sofficer2", change); err != nil {

@@ -74,9 +74,9 @@ func TestOnlyARunningLinkThatAnotherMadeExplains(t *testing.T) {
 		c := w.Change()
 		at := w.Clock.Now()
 		c.Links = []directory.LinkChange{
-			{Register: w.Register.ID, Person: w.Persons["P131"], Account: nodetest.Email("anne"), Kind: directory.LinkCaseload, Starts: at.Add(time.Hour), Ends: at.Add(48 * time.Hour)},
-			{Register: w.Register.ID, Person: w.Persons["P132"], Site: "A1", Kind: directory.LinkCaseload, Ends: at.Add(48 * time.Hour)},
-			{Register: w.Register.ID, Person: w.Persons["P133"], Account: nodetest.Email("anne"), Kind: directory.LinkCaseload, Starts: at.Add(-48 * time.Hour), Ends: at},
+			{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons["P131"]}, Account: nodetest.Email("anne"), Kind: directory.LinkCaseload, Starts: at.Add(time.Hour), Ends: at.Add(48 * time.Hour)},
+			{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons["P132"]}, Site: "A1", Kind: directory.LinkCaseload, Ends: at.Add(48 * time.Hour)},
+			{Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons["P133"]}, Account: nodetest.Email("anne"), Kind: directory.LinkCaseload, Starts: at.Add(-48 * time.Hour), Ends: at},
 		}
 		w.Approve(c)
 		insist(t, "a link that has not begun", relationOf(t, w, anne, 131), "other")

@@ -13,26 +13,26 @@ import (
 // identifiers themselves; no door of the program reaches it.
 func (s *Registers) Resolve(ctx context.Context, reg *Register, externals []string) ([]ecluse.PersonID, error) {
 	x := reg.indexer()
-	keyed := make([][]byte, len(externals))
-	for i, e := range externals {
-		k := x.external(e)
-		keyed[i] = k[:]
-	}
-	found := make(map[Keyed]ecluse.PersonID, len(externals))
-	for chunk := range slices.Chunk(keyed, personsPerTx) {
-		rows, err := s.store.Known(ctx, reg.ID, chunk)
+	ids := make([]ecluse.PersonID, 0, len(externals))
+	for chunk := range slices.Chunk(externals, personsPerTx) {
+		keyed := make([][]byte, len(chunk))
+		for i, e := range chunk {
+			k := x.external(e)
+			keyed[i] = k[:]
+		}
+		rows, err := s.store.Known(ctx, reg.ID, keyed)
 		if err != nil {
 			return nil, fmt.Errorf("resolve %d identifiers: %w", len(externals), err)
 		}
+		found := make(map[Keyed]ecluse.PersonID, len(chunk))
 		for _, row := range rows {
 			if row.Version != 0 {
 				found[Keyed(row.External)] = row.Person
 			}
 		}
-	}
-	ids := make([]ecluse.PersonID, len(externals))
-	for i, k := range keyed {
-		ids[i] = found[Keyed(k)]
+		for _, k := range keyed {
+			ids = append(ids, found[Keyed(k)])
+		}
 	}
 	return ids, nil
 }

@@ -15,6 +15,7 @@
 package roster
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -65,11 +66,9 @@ type Registers interface {
 func Read(ctx context.Context, registers Registers, controller string, now time.Time, paths ...string) (directory.Change, error) {
 	r := &reader{ctx: ctx, now: now, registers: registers, change: directory.Change{Controller: controller}, externals: map[string][]string{}, places: map[string][]int{}}
 	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return directory.Change{}, fmt.Errorf("read %s: %w", filepath.Base(path), err)
+		if err := r.file(path); err != nil {
+			return directory.Change{}, err
 		}
-		r.file(filepath.Base(path), text)
 	}
 	if len(r.problems) == 0 {
 		r.resolve()
@@ -88,6 +87,7 @@ type reader struct {
 	problems  []error
 	externals map[string][]string // register -> identifiers of persons, in the order of places
 	places    map[string][]int    // register -> index into change.Links
+	links     directory.LinkPlaces
 	name      string
 }
 
@@ -103,14 +103,34 @@ var kinds = []struct {
 	{[]string{"organisation", "name"}, []string{"organisation", "parent", "kind", "siret", "name", "territory", "phone", "headcount", "state"}, (*reader).organisation},
 }
 
-func (r *reader) file(name string, text []byte) {
-	r.name = name
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	in := csv.NewReader(bytes.NewReader(text))
-	first, _, _ := bytes.Cut(text, []byte("\n"))
+// maxHeader bounds the first line of a file.
+const maxHeader = 1 << 16
+
+func (r *reader) file(path string) error {
+	r.name = filepath.Base(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", r.name, err)
+	}
+	defer f.Close()
+	text := bufio.NewReaderSize(f, maxHeader)
+	begins, err := text.Peek(maxHeader)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read %s: %w", r.name, err)
+	}
+	if mark := []byte("\xef\xbb\xbf"); bytes.HasPrefix(begins, mark) {
+		_, _ = text.Discard(len(mark)) // it is there
+	}
+	in := csv.NewReader(text)
+	first, _, _ := bytes.Cut(begins, []byte("\n"))
 	if bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")) {
 		in.Comma = ';'
 	}
+	r.table(in)
+	return nil
+}
+
+func (r *reader) table(in *csv.Reader) {
 	header, err := in.Read()
 	if err != nil {
 		r.problem(0, "", "it is empty, or its first line is no CSV header")
@@ -332,9 +352,8 @@ func (r *reader) link(w row) {
 		return
 	}
 	l.Register = reg.ID
-	r.externals[reg.Code] = append(r.externals[reg.Code], w.need("person"))
-	r.places[reg.Code] = append(r.places[reg.Code], len(r.change.Links))
-	r.change.Links = append(r.change.Links, l)
+	r.externals[reg.Code] = append(r.externals[reg.Code], strings.Clone(w.need("person"))) // a cell keeps its whole line
+	r.places[reg.Code] = append(r.places[reg.Code], r.links.Of(&r.change, l))
 }
 
 // resolve turns the identifiers of persons into numbers.
@@ -355,7 +374,8 @@ func (r *reader) resolve() {
 			if id == 0 {
 				unknown++
 			}
-			r.change.Links[r.places[code][i]].Person = id
+			at := r.places[code][i]
+			r.change.Links[at].Persons = append(r.change.Links[at].Persons, id)
 		}
 		if unknown > 0 {
 			r.problem(0, "", fmt.Sprintf("%d of %d links name persons that register %s does not hold: import the records first", unknown, len(ids), code))

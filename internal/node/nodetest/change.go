@@ -78,7 +78,7 @@ func (w *World) Link(account string, persons ...int) {
 	c := w.Change()
 	for _, i := range persons {
 		c.Links = append(c.Links, directory.LinkChange{
-			Register: w.Register.ID, Person: w.Persons[External(i)], Account: Email(account), Kind: directory.LinkCaseload, Ends: Start.AddDate(1, 0, 0),
+			Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons[External(i)]}, Account: Email(account), Kind: directory.LinkCaseload, Ends: Start.AddDate(1, 0, 0),
 		})
 	}
 	w.Approve(c)
@@ -190,7 +190,7 @@ func (w *World) AddRegister(persons int, edit func(schema string) string) *regis
 		Agreements:    []directory.AgreementChange{agreement(reg, "S")},
 		Accounts:      []directory.AccountChange{Account("sven", "S", "S1", ecluse.RoleAgent)},
 		Links: []directory.LinkChange{
-			{Register: reg.ID, Person: w.Persons["S001"], Account: Email("sven"), Kind: directory.LinkCaseload, Ends: Start.AddDate(1, 0, 0)},
+			{Register: reg.ID, Persons: []ecluse.PersonID{w.Persons["S001"]}, Account: Email("sven"), Kind: directory.LinkCaseload, Ends: Start.AddDate(1, 0, 0)},
 		},
 	}
 	if err := w.TryApprove("sofficer1", "sofficer2", c); err != nil {

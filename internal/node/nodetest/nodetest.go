@@ -374,7 +374,7 @@ func (w *World) links() []directory.LinkChange {
 			account = "bob"
 		}
 		links = append(links, directory.LinkChange{
-			Register: w.Register.ID, Person: w.Persons[External(i)], Account: Email(account), Kind: directory.LinkCaseload, Ends: Start.AddDate(1, 0, 0),
+			Register: w.Register.ID, Persons: []ecluse.PersonID{w.Persons[External(i)]}, Account: Email(account), Kind: directory.LinkCaseload, Ends: Start.AddDate(1, 0, 0),
 		})
 	}
 	return links
