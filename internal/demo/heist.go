@@ -1,13 +1,10 @@
 package demo
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"regexp"
 	"slices"
@@ -25,7 +22,6 @@ const (
 	heistLength = 20 * time.Minute
 	heistPause  = 1500 * time.Millisecond // between two acts, so that one can look on
 	heistEvents = 60
-	heistAnswer = 1 << 20 // bytes of an answer
 )
 
 // heist is the thief of the guided tour: the session of an account manager was stolen, with everything
@@ -104,7 +100,7 @@ func (h *heist) run(victim generate.Account, number int) {
 		h.seen.Running = false
 	}()
 	manager := h.visitor(victim.Login)
-	if !manager.signIn(ctx, "") {
+	if !manager.enter(ctx, "") {
 		h.note("refused", victim.Login)
 		return
 	}
@@ -140,7 +136,7 @@ func (h *heist) recruit(ctx context.Context, manager *visitor, victim generate.A
 	if status, _ = manager.call(ctx, http.MethodPost, "/accounts/requests/"+id+"/approve", nil); status >= http.StatusBadRequest {
 		h.note("own_approval", email)
 	}
-	if !h.visitor(email).signIn(ctx, "") {
+	if !h.visitor(email).enter(ctx, "") {
 		h.note("stranger", email)
 	}
 	return true
@@ -162,7 +158,7 @@ func (h *heist) plunder(ctx context.Context, manager *visitor, accomplices []*vi
 			case v.in:
 				alive = h.open(ctx, v, next) || alive
 			default:
-				if token := h.demo.shelf.invitation(v.login); token != "" && v.signIn(ctx, token) {
+				if token := h.demo.shelf.invitation(v.login); token != "" && v.enter(ctx, token) {
 					h.note("invited", v.login)
 					alive = true
 				}
@@ -250,68 +246,37 @@ func (s *shelf) invitation(to string) string {
 	return ""
 }
 
-// visitor is a browser of its own in front of the demo.
+// visitor is the thief in front of the demo, as an account.
 type visitor struct {
-	base, login string
-	client      *http.Client
-	in, cut     bool
-	purpose     string // the first that the account may look up for
+	*Door
+	login   string
+	in, cut bool
+	purpose string // the first that the account may look up for
 }
 
 func (h *heist) visitor(login string) *visitor {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		panic("demo: " + err.Error()) // it has no options that could be wrong
-	}
-	return &visitor{base: h.demo.Node.Config.Instance.PublicURL, login: login, client: &http.Client{Jar: jar, Timeout: 10 * time.Second}}
+	return &visitor{Door: NewDoor(h.demo.Node.Config.Instance.PublicURL, nil), login: login}
 }
 
-// signIn goes through the demo's provider, with an invitation or without, and reports whether there is a session.
-func (v *visitor) signIn(ctx context.Context, invitation string) bool {
-	q := url.Values{"login_hint": {v.login}}
-	if invitation != "" {
-		q.Set("invitation", invitation)
+// enter signs in, with an invitation or without, and reports whether there is a session. No answer is none.
+func (v *visitor) enter(ctx context.Context, invitation string) bool {
+	v.in, _ = v.SignIn(ctx, SignIn{Login: v.login, Invitation: invitation})
+	var me struct {
+		Grants []struct {
+			Purposes []struct{ ID string }
+		}
 	}
-	v.send(ctx, http.MethodGet, "/sign-in/"+ProviderID+"?"+q.Encode(), nil)
-	status, me := v.call(ctx, http.MethodGet, "/me", nil)
-	v.in = status == http.StatusOK
-	grants, _ := me["grants"].([]any)
-	for _, g := range grants {
-		grant, _ := g.(map[string]any)
-		purposes, _ := grant["purposes"].([]any)
-		for _, p := range purposes {
-			if purpose, _ := p.(map[string]any); v.purpose == "" {
-				v.purpose, _ = purpose["id"].(string)
-			}
+	_ = v.Read(ctx, "/me", &me)
+	for _, g := range me.Grants {
+		for _, p := range g.Purposes {
+			v.purpose = cmp.Or(v.purpose, p.ID)
 		}
 	}
 	return v.in
 }
 
 // call asks the API; status 0 is no answer.
-func (v *visitor) call(ctx context.Context, method, path string, body any) (status int, answer map[string]any) {
-	var text []byte
-	if body != nil {
-		text, _ = json.Marshal(body) // maps of texts
-	}
-	status, text = v.send(ctx, method, "/api/v1"+path, text)
-	_ = json.Unmarshal(text, &answer) // a page: no object
+func (v *visitor) call(ctx context.Context, method, path string, body any) (int, map[string]any) {
+	status, answer, _ := v.Call(ctx, method, path, body)
 	return status, answer
-}
-
-func (v *visitor) send(ctx context.Context, method, path string, body []byte) (int, []byte) {
-	r, err := http.NewRequestWithContext(ctx, method, v.base+path, bytes.NewReader(body))
-	if err != nil {
-		return 0, nil
-	}
-	if len(body) > 0 {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	answer, err := v.client.Do(r)
-	if err != nil {
-		return 0, nil
-	}
-	defer answer.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(answer.Body, heistAnswer)) // cut short: no object
-	return answer.StatusCode, text
 }

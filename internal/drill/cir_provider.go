@@ -53,11 +53,11 @@ func (t *thief) token(ctx context.Context, id, secret, victim string) error {
 		if actAs == "" {
 			form.Del("act_as")
 		}
-		status, answer, err := t.form(ctx, "/oauth/token", form)
+		status, answer, err := t.Form(ctx, "/oauth/token", form)
 		if err != nil {
 			return err
 		}
-		t.bearer = text(answer, "access_token")
+		t.Bearer = text(answer, "access_token")
 		if status != http.StatusOK {
 			t.refused("oauth." + text(answer, "error"))
 		} else if actAs != "" {

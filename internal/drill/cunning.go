@@ -3,8 +3,6 @@ package drill
 import (
 	"context"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -66,7 +64,7 @@ func (t *thief) race(ctx context.Context) error {
 	for i, hit := range hits {
 		body := t.forged(m.purposes[0])
 		field.Go(func() (err error) {
-			statuses[i], answers[i], err = t.call(ctx, "POST", "/registers/"+t.register+"/persons/"+hit.handle+"/disclose", body)
+			statuses[i], answers[i], err = t.Call(ctx, "POST", "/registers/"+t.register+"/persons/"+hit.handle+"/disclose", body)
 			return err
 		})
 	}
@@ -85,17 +83,8 @@ const otherBrowser = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 F
 
 // replay uses the session's cookies in another browser, as who buys them from an infostealer's log does.
 func (t *thief) replay(ctx context.Context) error {
-	base, err := url.Parse(t.base)
-	if err != nil {
-		return err
-	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return err
-	}
-	jar.SetCookies(base, t.client.Jar.Cookies(base))
 	bought := *t
-	bought.door = &door{base: t.base, agent: otherBrowser, client: &http.Client{Jar: jar, Timeout: t.client.Timeout, Transport: t.client.Transport}}
+	bought.Door = t.Replay(otherBrowser)
 	return bought.old(ctx)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/demo"
 	"ecluse/internal/directory"
 	"ecluse/internal/scope"
 )
@@ -64,13 +65,13 @@ func entrust(account func(*ground) string) func(context.Context, *ground) error 
 // approveAll has a careless officer approve whatever waits.
 func approveAll(ctx context.Context, g *ground) error {
 	d := g.door()
-	if _, err := d.signIn(ctx, g.accounts(0, ecluse.RoleAccessOfficer, nil)[1].Login, ""); err != nil {
+	if _, err := d.SignIn(ctx, demo.SignIn{Login: g.accounts(0, ecluse.RoleAccessOfficer, nil)[1].Login}); err != nil {
 		return err
 	}
-	_, answer, err := d.call(ctx, "GET", "/accounts/requests", nil)
+	_, answer, err := d.Call(ctx, "GET", "/accounts/requests", nil)
 	for _, r := range objects(answer, "requests") {
 		if err == nil {
-			_, _, err = d.call(ctx, "POST", "/accounts/requests/"+text(r, "id")+"/approve", nil)
+			_, _, err = d.Call(ctx, "POST", "/accounts/requests/"+text(r, "id")+"/approve", nil)
 		}
 	}
 	return err

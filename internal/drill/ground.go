@@ -27,7 +27,7 @@ type ground struct {
 	sensitive bool               // being in the attacked register tells something in itself
 	shift     *shift
 	watch     func() time.Time // the machine's clock
-	operator  *door            // moves the clock
+	operator  *demo.Door       // moves the clock
 	began     time.Time        // the attack, on the instance's clock
 	stolen    []string         // logins of the stolen accounts
 	over      bool             // containment has begun
@@ -84,6 +84,9 @@ func (g *ground) close() error {
 	return errors.Join(g.stop(), os.RemoveAll(g.dir))
 }
 
+// door is a new browser, or program, in front of the instance.
+func (g *ground) door() *demo.Door { return demo.NewDoor(g.base, g.transport) }
+
 // register is the code of the n-th preset's register.
 func (g *ground) register(n int) string { return g.demo.Populations[n].Register() }
 
@@ -104,13 +107,13 @@ func follower(a generate.Account) bool { return a.Caseload > 0 }
 func (g *ground) rob(ctx context.Context, login, acr, code string) (*thief, error) {
 	t := g.thiefAt(g.door(), login, code)
 	t.acr = acr
-	_, err := t.signIn(ctx, login, acr)
+	_, err := t.SignIn(ctx, demo.SignIn{Login: login, ACR: acr})
 	return t, err
 }
 
 // thiefAt is a thief at a door, as an account.
-func (g *ground) thiefAt(d *door, login, code string) *thief {
-	t := &thief{door: d, ground: g, login: login, follows: login, root: login, register: code, rng: rand.New(rand.NewPCG(g.rng.Uint64(), 1)), loot: newLoot()}
+func (g *ground) thiefAt(d *demo.Door, login, code string) *thief {
+	t := &thief{Door: d, ground: g, login: login, follows: login, root: login, register: code, rng: rand.New(rand.NewPCG(g.rng.Uint64(), 1)), loot: newLoot()}
 	t.targets = t.rng.Perm(len(g.census[code].people))
 	return t
 }
@@ -123,7 +126,7 @@ func (g *ground) advance(ctx context.Context, by time.Duration) error {
 	if by <= 0 {
 		return nil
 	}
-	status, _, err := g.operator.do(ctx, http.MethodPost, "/demo/clock", "application/json", fmt.Appendf(nil, `{"advance": %q}`, by))
+	status, _, err := g.operator.Do(ctx, http.MethodPost, "/demo/clock", "application/json", fmt.Appendf(nil, `{"advance": %q}`, by))
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("move the clock: status %d", status)
 	}

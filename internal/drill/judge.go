@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/demo"
 	"ecluse/internal/directory"
 	"ecluse/internal/exposure"
 	"ecluse/internal/node"
@@ -33,9 +34,9 @@ func (g *ground) row(s scenario, a *attack) Row {
 }
 
 // officer is the body's security officer, signed in.
-func (g *ground) officer(ctx context.Context) (*door, error) {
+func (g *ground) officer(ctx context.Context) (*demo.Door, error) {
 	d := g.door()
-	in, err := d.signIn(ctx, g.accounts(0, ecluse.RoleSecurityOfficer, nil)[0].Login, "")
+	in, err := d.SignIn(ctx, demo.SignIn{Login: g.accounts(0, ecluse.RoleSecurityOfficer, nil)[0].Login})
 	if err == nil && !in {
 		err = errors.New("the security officer is not let in")
 	}
@@ -50,7 +51,7 @@ func (g *ground) bound(ctx context.Context, a *attack, length time.Duration) (in
 		return 0, err
 	}
 	var report exposure.Document
-	if err := d.read(ctx, "/exposure", &report); err != nil {
+	if err := d.Read(ctx, "/exposure", &report); err != nil {
 		return 0, fmt.Errorf("ask for the exposure: %w", err)
 	}
 	total := 0
@@ -120,7 +121,7 @@ func (g *ground) examine(ctx context.Context, row *Row, a *attack, change func(*
 	row.Scope = &Scope{1, 1}
 	for _, root := range roots {
 		var told scope.Document
-		if err := d.read(ctx, "/scope?tree=true&account="+url.QueryEscape(root), &told); err != nil {
+		if err := d.Read(ctx, "/scope?tree=true&account="+url.QueryEscape(root), &told); err != nil {
 			return fmt.Errorf("ask for the scope: %w", err)
 		}
 		if change != nil {
@@ -210,7 +211,7 @@ func (g *ground) contain(ctx context.Context, logins []string) (time.Duration, e
 	g.over = true
 	began := g.watch()
 	for _, login := range logins {
-		status, answer, err := d.call(ctx, "POST", "/containments", map[string]any{
+		status, answer, err := d.Call(ctx, "POST", "/containments", map[string]any{
 			"account": login, "tree": true, "since": g.began.Format(time.RFC3339), "reason": "drill: the attack was noticed",
 		})
 		if err == nil && status != http.StatusCreated {

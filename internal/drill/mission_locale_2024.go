@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/demo"
 )
 
 // missionLocale2024: an intrusion in one night, over the whole territory; the articles give no cause. The
@@ -17,7 +18,7 @@ var missionLocale2024 = scenario{
 		ctx := context.Background()
 		agents := g.accounts(0, ecluse.RoleAgent, follower)
 		login := agents[g.rng.IntN(len(agents))].Login
-		in, err := g.door().signIn(ctx, login, "eidas0")
+		in, err := g.door().SignIn(ctx, demo.SignIn{Login: login, ACR: "eidas0"})
 		if err != nil {
 			return nil, err
 		}

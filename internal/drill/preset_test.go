@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/demo"
 	"ecluse/internal/generate"
 )
 
@@ -44,7 +45,7 @@ func opened(t *testing.T, presets ...string) *ground {
 
 // agent is somebody at work, signed in.
 type agent struct {
-	*door
+	*demo.Door
 	t        *testing.T
 	register string
 }
@@ -52,7 +53,7 @@ type agent struct {
 func (g *ground) agent(t *testing.T, login, register string) *agent {
 	t.Helper()
 	d := g.door()
-	if in, err := d.signIn(t.Context(), login, ""); err != nil || !in {
+	if in, err := d.SignIn(t.Context(), demo.SignIn{Login: login}); err != nil || !in {
 		t.Fatalf("%s is not let in: %v", login, err)
 	}
 	return &agent{d, t, register}
@@ -61,7 +62,7 @@ func (g *ground) agent(t *testing.T, login, register string) *agent {
 // ask sends an act about the register.
 func (a *agent) ask(method, path string, body any) (int, map[string]any) {
 	a.t.Helper()
-	status, answer, err := a.call(a.t.Context(), method, "/registers/"+a.register+path, body)
+	status, answer, err := a.Call(a.t.Context(), method, "/registers/"+a.register+path, body)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestTheReasonOfStayNeverLeavesToAProvider(t *testing.T) {
 		}
 	}
 	for who, a := range map[string]*agent{
-		"agent": g.agent(t, client.ActAs, g.register(0)), "program": {program.door, t, g.register(0)},
+		"agent": g.agent(t, client.ActAs, g.register(0)), "program": {program.Door, t, g.register(0)},
 	} {
 		rows := a.list()
 		if len(rows) == 0 {
@@ -186,7 +187,7 @@ func TestFederationsInOneInstanceHaveWallsBetweenThem(t *testing.T) {
 		if len(own) == 0 || len(foreign) == 0 {
 			t.Fatal("an empty list")
 		}
-		_, me, err := guest.call(t.Context(), "GET", "/me", nil)
+		_, me, err := guest.Call(t.Context(), "GET", "/me", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

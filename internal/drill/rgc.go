@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ecluse"
+	"ecluse/internal/demo"
 )
 
 // rgc: the account of an account manager, stolen with session and second factor, was used to create two
@@ -69,7 +70,7 @@ func (t *thief) recruit(ctx context.Context, a *attack, email, site string, appr
 	if m, _, err := t.enter(ctx); err != nil || !m.in {
 		return err
 	}
-	status, answer, err := t.call(ctx, "POST", "/accounts/requests", map[string]any{
+	status, answer, err := t.Call(ctx, "POST", "/accounts/requests", map[string]any{
 		"email": email, "given_name": "Alix", "usual_name": "Complice", "site": site, "role": "agent", "reason": "arrival",
 	})
 	if err != nil {
@@ -79,13 +80,13 @@ func (t *thief) recruit(ctx context.Context, a *attack, email, site string, appr
 		return fmt.Errorf("the manager cannot even ask for an account: status %d (%v)", status, codes(answer))
 	}
 	request := text(answer, "id")
-	if _, answer, err = t.call(ctx, "POST", "/accounts/requests/"+request+"/approve", nil); err != nil {
+	if _, answer, err = t.Call(ctx, "POST", "/accounts/requests/"+request+"/approve", nil); err != nil {
 		return err
 	}
 	t.refused(codes(answer)...)
 	accomplice := t.ground.thiefAt(t.ground.door(), email, t.register)
 	accomplice.root = t.login
-	in, err := accomplice.signIn(ctx, email, "")
+	in, err := accomplice.SignIn(ctx, demo.SignIn{Login: email})
 	if err != nil {
 		return err
 	}
@@ -113,10 +114,10 @@ func (t *thief) recruit(ctx context.Context, a *attack, email, site string, appr
 // deceive has an access officer approve a request.
 func deceive(ctx context.Context, t *thief, request string) error {
 	d := t.ground.door()
-	if _, err := d.signIn(ctx, t.ground.accounts(0, ecluse.RoleAccessOfficer, nil)[1].Login, ""); err != nil {
+	if _, err := d.SignIn(ctx, demo.SignIn{Login: t.ground.accounts(0, ecluse.RoleAccessOfficer, nil)[1].Login}); err != nil {
 		return err
 	}
-	status, answer, err := d.call(ctx, "POST", "/accounts/requests/"+request+"/approve", nil)
+	status, answer, err := d.Call(ctx, "POST", "/accounts/requests/"+request+"/approve", nil)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("the access officer may not approve: status %d (%v)", status, codes(answer))
 	}
@@ -134,16 +135,16 @@ const (
 // join follows the invitation in the mailbox of the new account, and is signed in.
 func (t *thief) join(ctx context.Context) (bool, error) {
 	for range mailTries {
-		_, page, err := t.do(ctx, "GET", "/demo/mail?to="+url.QueryEscape(t.login), "", nil)
+		_, page, err := t.Do(ctx, "GET", "/demo/mail?to="+url.QueryEscape(t.login), "", nil)
 		if err != nil {
 			return false, err
 		}
 		if m := invitation.FindSubmatch(page); m != nil {
 			path := "/sign-in/proconnect?" + url.Values{"invitation": {string(m[1])}, "login_hint": {t.login}}.Encode()
-			if _, _, err := t.do(ctx, "GET", path, "", nil); err != nil {
+			if _, _, err := t.Do(ctx, "GET", path, "", nil); err != nil {
 				return false, err
 			}
-			status, _, err := t.call(ctx, "GET", "/me", nil)
+			status, _, err := t.Call(ctx, "GET", "/me", nil)
 			return status == http.StatusOK, err
 		}
 		time.Sleep(mailPause)

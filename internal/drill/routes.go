@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ecluse"
+	"ecluse/internal/demo"
 	"ecluse/internal/generate"
 )
 
@@ -68,11 +69,11 @@ func (t *thief) lost(ctx context.Context) (ids identifiers, err error) {
 	}
 	for i, login := range ids.accounts {
 		d := g.door()
-		if _, err := d.signIn(ctx, login, ""); err != nil {
+		if _, err := d.SignIn(ctx, demo.SignIn{Login: login}); err != nil {
 			return ids, err
 		}
 		if i == 0 {
-			_, answer, err := d.call(ctx, "GET", "/registers/"+g.register(0)+"/caseload", nil)
+			_, answer, err := d.Call(ctx, "GET", "/registers/"+g.register(0)+"/caseload", nil)
 			if err != nil {
 				return ids, err
 			}
@@ -82,7 +83,7 @@ func (t *thief) lost(ctx context.Context) (ids identifiers, err error) {
 				ids.persons = append(ids.persons, g.census[g.register(0)].idOf(login, texts(object(row, "fields"))))
 			}
 		}
-		_, answer, err := d.call(ctx, "GET", "/accounts/requests", nil)
+		_, answer, err := d.Call(ctx, "GET", "/accounts/requests", nil)
 		if err != nil {
 			return ids, err
 		}
@@ -103,7 +104,7 @@ func (t *thief) crawl(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("collect identifiers: %w", err)
 	}
-	status, document, err := t.do(ctx, "GET", "/api/v1/openapi.yaml", "", nil)
+	status, document, err := t.Do(ctx, "GET", "/api/v1/openapi.yaml", "", nil)
 	if err != nil {
 		return err
 	}
@@ -211,7 +212,7 @@ func (t *thief) try(ctx context.Context, method, path, register string, body any
 		}
 		kind = "application/json"
 	}
-	status, answer, err := t.do(ctx, method, path, kind, sent)
+	status, answer, err := t.Do(ctx, method, path, kind, sent)
 	if err != nil {
 		return err
 	}

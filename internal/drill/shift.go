@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ecluse"
+	"ecluse/internal/demo"
 	"ecluse/internal/generate"
 )
 
@@ -62,14 +63,14 @@ func (s *shift) work(ctx context.Context, at time.Time) error {
 // desk is one agent's hour.
 func (s *shift) desk(ctx context.Context, a generate.Account, r *rand.Rand) error {
 	d, c := s.ground.door(), s.ground.census[s.ground.register(0)]
-	ok, err := d.signIn(ctx, a.Login, "")
+	ok, err := d.SignIn(ctx, demo.SignIn{Login: a.Login})
 	if err != nil {
 		return err
 	}
 	s.met(ok, nil)
 	code := s.ground.register(0)
 	list := "/registers/" + code
-	status, answer, err := d.call(ctx, "GET", list+"/caseload", nil)
+	status, answer, err := d.Call(ctx, "GET", list+"/caseload", nil)
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (s *shift) desk(ctx context.Context, a generate.Account, r *rand.Rand) erro
 			return nil
 		}
 		p := &c.people[own[r.IntN(len(own))]]
-		status, answer, err := d.call(ctx, "POST", list+"/search", map[string]any{"purpose": purpose, "query": map[string]string{
+		status, answer, err := d.Call(ctx, "POST", list+"/search", map[string]any{"purpose": purpose, "query": map[string]string{
 			"surname": p.Values["surname"], "first_name": p.Values["first_name"], "birth_date": p.Values["birth_date"],
 		}})
 		if err != nil {
@@ -92,7 +93,7 @@ func (s *shift) desk(ctx context.Context, a generate.Account, r *rand.Rand) erro
 			if text(hit, "relation") != "caseload" {
 				continue
 			}
-			status, answer, err := d.call(ctx, "POST", list+"/persons/"+text(hit, "handle")+"/disclose", map[string]any{"purpose": purpose})
+			status, answer, err := d.Call(ctx, "POST", list+"/persons/"+text(hit, "handle")+"/disclose", map[string]any{"purpose": purpose})
 			if err != nil {
 				return err
 			}

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ecluse/internal/demo"
 )
 
 // thief is who holds a stolen account, with everything that belongs to it: password, session, second
 // factor. It knows name, birth date and number of everybody, and reads its own budgets.
 type thief struct {
-	*door
+	*demo.Door
 	ground   *ground
 	login    string
 	follows  string // login of whom the persons of its list are followed by
@@ -60,17 +62,17 @@ func (t *thief) enter(ctx context.Context) (m means, ok bool, err error) {
 			return m, false, err
 		}
 	}
-	status, me, err := t.call(ctx, "GET", "/me", nil)
+	status, me, err := t.Call(ctx, "GET", "/me", nil)
 	if err != nil {
 		return m, false, err
 	}
 	if status != http.StatusOK && t.renew == nil {
-		in, err := t.signIn(ctx, t.login, t.acr)
+		in, err := t.SignIn(ctx, demo.SignIn{Login: t.login, ACR: t.acr})
 		if err != nil || !in {
 			t.refused("sign-in")
 			return m, false, err
 		}
-		if status, me, err = t.call(ctx, "GET", "/me", nil); err != nil {
+		if status, me, err = t.Call(ctx, "GET", "/me", nil); err != nil {
 			return m, false, err
 		}
 	}
@@ -110,7 +112,7 @@ func (t *thief) ask(ctx context.Context, method, path string, body any) (int, ma
 }
 
 func (t *thief) askOf(ctx context.Context, register, method, path string, body any) (int, map[string]any, error) {
-	status, answer, err := t.call(ctx, method, "/registers/"+register+path, body)
+	status, answer, err := t.Call(ctx, method, "/registers/"+register+path, body)
 	if err == nil && status >= 400 {
 		t.refused(codes(answer)...)
 	}
