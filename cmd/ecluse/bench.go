@@ -2,17 +2,20 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"ecluse/internal/bench"
+	"ecluse/internal/demo"
 )
 
 type benchCommand struct {
 	Gate   benchGateCommand   `cmd:"" help:"Decided and durable disclosures a second over HTTP, beside raw inserts of the same rows."`
 	Oracle benchOracleCommand `cmd:"" help:"Answer times for unknown persons and for persons outside the mandate."`
+	Demo   benchDemoCommand   `cmd:"" help:"What agents of a demo that runs wait for; of two, whether the second is as fast."`
 }
 
 // benchFlags are what both benches take.
@@ -81,4 +84,33 @@ func (c benchOracleCommand) Run(s *surroundings) error {
 		return err
 	}
 	return c.print(s, r)
+}
+
+type benchDemoCommand struct {
+	For   time.Duration `default:"60s" help:"Length of the measure."`
+	Rate  int           `default:"10" help:"Searches, and disclosures, a second of each demo."`
+	JSON  bool          `name:"json" help:"Print the result as JSON."`
+	Ready []string      `arg:"" placeholder:"FILE" type:"existingfile" help:"What ecluse demo --ready wrote: one demo, or the small and the large one."`
+}
+
+func (c benchDemoCommand) Run(s *surroundings) error {
+	if len(c.Ready) > 2 || c.Rate < 1 || c.Rate > 1000 || c.For < time.Second {
+		return wrongUse(errors.New("one or two demos, at a rate of 1 to 1000 a second, for a second at least"), "")
+	}
+	b := newBar(s.Err)
+	r, err := bench.Demos(s.Context, bench.DemoSetting{Ready: c.Ready, Length: c.For, Rate: c.Rate, Now: s.Now, Step: b.step})
+	b.end()
+	if errors.Is(err, demo.ErrReady) {
+		return wrongUse(err, "ecluse demo --ready FILE writes one")
+	}
+	if err != nil {
+		return err
+	}
+	if err := (benchFlags{JSON: c.JSON}).print(s, r); err != nil {
+		return err
+	}
+	if r.Slower > bench.Bearable {
+		return badAnswer(errors.New("the second demo is too slow"), "measure again while nothing else runs on this machine")
+	}
+	return nil
 }

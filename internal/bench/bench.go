@@ -165,7 +165,7 @@ type caseloadPage struct {
 
 func caseload(client *http.Client, base, cursor string) (caseloadPage, error) {
 	var page caseloadPage
-	r, err := client.Get(base + "/api/v1/registers/" + register + "/caseload?purpose=" + purpose + "&cursor=" + url.QueryEscape(cursor))
+	r, err := client.Get(base + "/api/v1" + caseloadPath(cursor))
 	if err != nil {
 		return page, err
 	}
@@ -174,6 +174,10 @@ func caseload(client *http.Client, base, cursor string) (caseloadPage, error) {
 		return page, fmt.Errorf("the caseload answers %d", r.StatusCode)
 	}
 	return page, json.NewDecoder(r.Body).Decode(&page)
+}
+
+func caseloadPath(cursor string) string {
+	return "/registers/" + register + "/caseload?purpose=" + purpose + "&cursor=" + url.QueryEscape(cursor)
 }
 
 // conn is a client that costs the machine little: one connection, requests built once.

@@ -2,6 +2,9 @@ package demo
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
 	"slices"
 
 	"ecluse"
@@ -74,6 +77,21 @@ func (r Ready) Write(path string) error {
 		return err
 	}
 	return keys.WriteFile(path, append(text, '\n'), 0o644)
+}
+
+// ErrReady: it is no file that a demo wrote.
+var ErrReady = errors.New("this is no file that a demo wrote")
+
+// ReadReady reads the file of a demo that runs: ErrReady.
+func ReadReady(path string) (r Ready, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return r, fmt.Errorf("read what a demo wrote: %w", err)
+	}
+	if err := json.Unmarshal(text, &r); err != nil || r.BaseURL == "" {
+		return r, ErrReady
+	}
+	return r, nil
 }
 
 // samples are persons of every relation to the first agent of a population.
