@@ -196,5 +196,16 @@ const (
 	ReasonPersonUnavailable     Reason = "person.unavailable"
 	ReasonJustificationRequired Reason = "tier.justification_required" // of an emergency without motive: caller-level
 	ReasonReviewPending         Reason = "tier.review_pending"
-	ReasonForbiddenByPreset     Reason = "policy.forbidden"
+	ReasonForbiddenByPreset     Reason = "policy.forbidden" // ForbiddenBy names the policy
 )
+
+// ForbiddenBy is ReasonForbiddenByPreset with the policy of the register that forbids.
+func ForbiddenBy(policy string) Reason { return ReasonForbiddenByPreset + ":" + Reason(policy) }
+
+// Policy is the reason without the policy that it names, and that policy, "" for any other reason.
+func (r Reason) Policy() (code Reason, policy string) {
+	if policy, found := strings.CutPrefix(string(r), string(ReasonForbiddenByPreset)+":"); found {
+		return ReasonForbiddenByPreset, policy
+	}
+	return r, ""
+}

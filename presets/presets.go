@@ -17,7 +17,7 @@ import (
 // FS holds one folder a preset. A folder's files are for the rooms that read them; schema.toml is
 // always there.
 //
-//go:embed */*.toml */README.md
+//go:embed */*.toml */*.cedar */README.md
 var FS embed.FS
 
 // UnknownError says which preset was asked for and which there are.

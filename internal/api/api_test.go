@@ -94,6 +94,8 @@ id = "walk_in"
 label = {fr = "Venue", en = "Walk-in"}
 `
 
+const policiesFile = `@id("night") @fr("Pas la nuit.") @en("Not at night.") forbid (principal, action, resource);`
+
 // receipt looks like those of the ledger.
 const receipt = "0123456789ABCDEFGHJKMNPQRS"
 
@@ -126,12 +128,13 @@ var now = time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 
 func newRooms(t *testing.T) *rooms {
 	t.Helper()
-	schema, err := register.ParseSchema("schema.toml", []byte(schemaFile))
+	definition, err := register.Define(register.File{Name: register.SchemaFile, Data: []byte(schemaFile)},
+		register.File{Name: register.PoliciesFile, Data: []byte(policiesFile)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	readings := []budget.Reading{{Code: ecluse.ReasonBudgetNew, Used: 3, Limit: 40, Window: 24 * time.Hour}, {Code: ecluse.ReasonBudgetNew, Used: 3, Limit: 300, Window: 720 * time.Hour}}
-	r := &rooms{t: t, reg: &register.Register{ID: 7, Code: "mission-locale", Schema: schema}, leaves: 300}
+	r := &rooms{t: t, reg: &register.Register{ID: 7, Code: "mission-locale", Schema: definition.Schema, Definition: definition}, leaves: 300}
 	mandate := policy.Mandate{Register: 7, Purposes: []ecluse.Purpose{"emploi"}, Fields: 0b1011, Running: true, Role: ecluse.RoleAgent}
 	r.standing = directory.Standing{
 		Account:      directory.Account{ID: 5, Email: "agent@body.example", GivenName: "Camille", UsualName: "Durand"},

@@ -37,6 +37,7 @@ type problem struct {
 // reason is one ground of a refusal in the reader's language.
 type reason struct {
 	Code    ecluse.Reason `json:"code"`
+	Policy  string        `json:"policy,omitzero"` // of the register, that forbids
 	Message string        `json:"message"`
 	Remedy  string        `json:"remedy"`
 }
@@ -109,7 +110,7 @@ func (a *API) refused(c *call, status int, reasons []ecluse.Reason, receipt stri
 		reasons = []ecluse.Reason{ecluse.ReasonPersonUnavailable}
 	}
 	words := a.words(c, reasons)
-	p := &problem{Status: status, Code: string(reasons[0]), Detail: words[0].Message, Reasons: words, Receipt: receipt}
+	p := &problem{Status: status, Code: string(words[0].Code), Detail: words[0].Message, Reasons: words, Receipt: receipt}
 	if slices.Contains(reasons, ecluse.ReasonAssuranceTooLow) && c.caller.Assured && !c.caller.Strong {
 		p.Address = secondFactor
 	}
@@ -124,10 +125,27 @@ func (a *API) words(c *call, reasons []ecluse.Reason) []reason {
 	c.out.Header().Set("Content-Language", c.lang)
 	c.out.Header().Set("Vary", "Accept-Language")
 	words := []reason{}
-	for _, code := range reasons {
-		words = append(words, reason{code, a.text(c, code, "message"), a.text(c, code, "remedy")})
+	for _, r := range reasons {
+		code, policy := r.Policy()
+		message := a.rule(c, policy)
+		if message == "" {
+			message = a.text(c, code, "message")
+		}
+		words = append(words, reason{code, policy, message, a.text(c, code, "remedy")})
 	}
 	return words
+}
+
+// rule is what a policy of the register says to whom it forbids something, "" if there is none.
+func (a *API) rule(c *call, policy string) string {
+	if policy == "" {
+		return ""
+	}
+	reg, err := a.rooms.Registers.ByCode(c.Context(), c.PathValue("register"))
+	if err != nil {
+		return ""
+	}
+	return reg.Definition.Forbids.Message(policy, c.lang)
 }
 
 // text is the catalogue's; a missing one is the code itself, which programs understand.

@@ -160,13 +160,14 @@ func TestABodyMustBeJSONOfAtMost64KiB(t *testing.T) {
 
 func TestARefusalTellsEveryReasonInTheReadersLanguage(t *testing.T) {
 	r := newRooms(t)
-	r.disclosed = gate.Outcome{Receipt: receipt, Reasons: []ecluse.Reason{ecluse.ReasonBudgetNew, ecluse.ReasonForbiddenByPreset}}
+	r.disclosed = gate.Outcome{Receipt: receipt, Reasons: []ecluse.Reason{ecluse.ReasonBudgetNew, ecluse.ForbiddenBy("night"), ecluse.ForbiddenBy("gone")}}
 	for accepted, lang := range map[string]string{"": "fr", "de": "fr", "en": "en", "fr-CA": "fr", "en-US,fr;q=0.9": "en", "%%%": "fr"} {
 		got := r.ask(disclosePath, `{"purpose":"emploi"}`, func(q *http.Request) { q.Header.Set("Accept-Language", accepted) })
 		want := problem{Type: "about:blank", Title: "Forbidden", Status: 403, Code: "budget.account.new", Receipt: receipt,
 			Detail: lang + " reason.budget.account.new.message",
-			Reasons: []reason{{ecluse.ReasonBudgetNew, lang + " reason.budget.account.new.message", lang + " reason.budget.account.new.remedy"},
-				{ecluse.ReasonForbiddenByPreset, "policy.forbidden", "policy.forbidden"}}}
+			Reasons: []reason{{ecluse.ReasonBudgetNew, "", lang + " reason.budget.account.new.message", lang + " reason.budget.account.new.remedy"},
+				{ecluse.ReasonForbiddenByPreset, "night", map[string]string{"fr": "Pas la nuit.", "en": "Not at night."}[lang], "policy.forbidden"},
+				{ecluse.ReasonForbiddenByPreset, "gone", "policy.forbidden", "policy.forbidden"}}}
 		if diff := cmp.Diff(want, got.problem(t)); diff != "" || got.StatusCode != 403 || got.Header.Get("Content-Language") != lang {
 			t.Errorf("%q: %d %s %s", accepted, got.StatusCode, got.Header.Get("Content-Language"), diff)
 		}

@@ -51,10 +51,13 @@ func (a asker) revision() int64 {
 }
 
 // facts are the caller's part of a decision's.
-func (a asker) facts(c signin.Caller, reg *register.Register, at time.Time) policy.Facts {
+func (a asker) facts(c signin.Caller, reg *register.Register, channel ecluse.Channel, at time.Time) policy.Facts {
 	f := policy.Facts{
 		At: at, AccountState: a.standing.StateAt(at), StandIn: a.standing.Account.StandIn(), Assured: c.Assured, Strong: c.Strong,
-		Mandates: mandates(a.standing, reg), Register: reg.ID, Client: a.client,
+		Mandates: mandates(a.standing, reg), Register: reg.ID, Client: a.client, Forbids: reg.Definition.Forbids,
+		Caller: policy.Caller{
+			Organisation: a.standing.Organisation.Code, Kind: a.standing.Organisation.Kind, Site: a.standing.Site.Code, Channel: channel,
+		},
 	}
 	if a.forAnother() {
 		f.Mandates = policy.Together(f.Mandates, mandates(a.program, reg))

@@ -61,6 +61,7 @@ func (g *Gate) facts(ctx context.Context, a ask) (facts, error) {
 	for _, l := range g.directory.ValidLinks(links) {
 		byPerson[l.Person] = append(byPerson[l.Person], l)
 	}
+	base = base.Consulted() // once for all of them
 	for i, p := range f.people {
 		one := base
 		one.Person = policy.PersonFacts{Found: p.Found, Territory: p.Territory, Tier: directory.Explains(byPerson[a.persons[i]], f.standing.Account, f.at)}
@@ -82,7 +83,7 @@ func (g *Gate) standing(ctx context.Context, c signin.Caller) (directory.Standin
 // callerFacts are those that do not depend on the person.
 func (g *Gate) callerFacts(ctx context.Context, f facts) (policy.Facts, error) {
 	schema := f.register.Schema
-	p := f.asker.facts(f.Caller, f.register, f.at)
+	p := f.asker.facts(f.Caller, f.register, f.Channel, f.at)
 	p.Act, p.Purpose, p.Asked = f.act, f.Purpose, f.asked
 	if purpose, ok := schema.Purpose(f.Purpose); ok {
 		p.PurposeFields = purpose.Fields

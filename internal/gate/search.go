@@ -88,7 +88,7 @@ func (g *Gate) look(ctx context.Context, r SearchRequest, reg *register.Register
 
 // maySearch takes the caller-level decision, exhausted searches included.
 func (g *Gate) maySearch(ctx context.Context, s *search) error {
-	f := s.asker.facts(s.Caller, s.register, s.at)
+	f := s.asker.facts(s.Caller, s.register, s.Channel, s.at)
 	f.Act, f.Purpose = budget.Search, s.Purpose
 	if p, ok := s.register.Schema.Purpose(s.Purpose); ok {
 		f.PurposeFields = p.Fields
@@ -97,7 +97,8 @@ func (g *Gate) maySearch(ctx context.Context, s *search) error {
 	if f.BudgetSpent, err = g.spent(ctx, s.asker, s.register, budget.Search, s.at); err != nil {
 		return err
 	}
-	s.facts, s.decision = f, policy.Decide(f)
+	s.facts = f.Consulted()
+	s.decision = policy.Decide(s.facts)
 	return nil
 }
 

@@ -29,7 +29,8 @@ var callerRules = [...]rule{
 
 // personRules concern the person. They are asked in this order once the caller is in order, and only
 // the first broken one is told: each may say what the ones before it have already given away, and no
-// more. Tiers 2 and 3 are not told before a justification that will be recorded.
+// more. Tiers 2 and 3 are not told before a justification that will be recorded. The register's policies on the
+// person come last, for the same reason.
 var personRules = [...]rule{
 	{ecluse.ReasonPersonUnavailable, (*Facts).personUnavailable},
 	{ecluse.ReasonJustificationRequired, (*Facts).notJustified},
@@ -39,12 +40,14 @@ var personRules = [...]rule{
 
 // Decide allows what no rule forbids, or says why not. It is a pure function of its argument.
 func Decide(f Facts) Decision {
+	f = f.Consulted()
 	d := Decision{Limits: Limits(f.Mandates, f.Register, f.At)}
 	for _, r := range callerRules {
 		if r.broken(&f) {
 			d.Reasons = append(d.Reasons, r.reason)
 		}
 	}
+	d.Reasons = append(d.Reasons, f.forbidden...)
 	d.Reasons = append(d.Reasons, f.BudgetSpent...)
 	if len(d.Reasons) > 0 {
 		return d
@@ -59,13 +62,20 @@ func Decide(f Facts) Decision {
 			return d
 		}
 	}
+	if forbidden := f.forbiddenPerson(); len(forbidden) > 0 {
+		d.Reasons = forbidden[:1]
+		return d
+	}
 	d.Allow, d.Fields, d.Review = true, f.fields(covering(f.Person.Territory)), f.review()
 	return d
 }
 
 // Covers reports whether what is asked may leave for persons of a territory, as far as the running
 // mandates go: a search shows nobody, and a caseload no row, of which this is not true.
-func (f *Facts) Covers(territory string) bool { return f.fields(covering(territory)) != 0 }
+func (f *Facts) Covers(territory string) bool {
+	consulted := f.Consulted()
+	return consulted.fields(covering(territory)) != 0
+}
 
 // Caller-level rules.
 
@@ -104,7 +114,7 @@ func (f *Facts) purposeNotCovered() bool {
 // fieldNotCovered: more is asked than the purpose and the running mandates allow together, or they
 // allow nothing. Without a running mandate there is nothing to say on fields.
 func (f *Facts) fieldNotCovered() bool {
-	return f.fields(Territory.any) == 0 && !f.purposeNotCovered() && !f.mandateOver()
+	return f.asks(f.covered(Territory.any)) == 0 && !f.purposeNotCovered() && !f.mandateOver()
 }
 
 // emergencyWithoutMotive is asked of every emergency alike, so it tells nothing of the person.
@@ -144,30 +154,6 @@ func (f *Facts) reviewsPending() bool {
 }
 
 // What follows from the mandates.
-
-// fields that may leave: asked, allowed by the purpose (or the emergency) and by the running mandates
-// whose territory will do. Empty unless all that is asked is allowed.
-func (f *Facts) fields(will func(Territory) bool) ecluse.FieldSet {
-	var mandated ecluse.FieldSet
-	for i := range f.Mandates {
-		m := &f.Mandates[i]
-		if f.concerns(m) && m.Runs(f.At) && will(m.Territory) {
-			mandated |= m.Fields
-		}
-	}
-	allowed := f.PurposeFields & mandated
-	if f.Act == budget.Emergency {
-		allowed = f.EmergencyFields & mandated
-	}
-	switch {
-	case f.Asked == 0:
-		return allowed
-	case allowed.Contains(f.Asked):
-		return f.Asked
-	default:
-		return 0
-	}
-}
 
 // concerns reports whether m is, or was, a mandate to open records of the register for the purpose.
 func (f *Facts) concerns(m *Mandate) bool {

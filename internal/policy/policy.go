@@ -7,7 +7,10 @@
 // depends on the person, so that refusals are no oracle. An unknown person and one outside the mandate
 // get deeply equal Decisions.
 //
-// policy.go holds the words, decide.go the rules, mandate.go mandates and territories.
+// A register may forbid more, in Cedar: its policies see the same Facts, and can only take away.
+//
+// policy.go holds the words, decide.go the rules, mandate.go mandates and territories, cedar.go reads policies,
+// forbid.go asks them.
 package policy
 
 import (
@@ -88,6 +91,22 @@ type Facts struct {
 	PendingReviews int    // disclosures of this account at tier 3 that nobody has looked at
 
 	BudgetSpent []ecluse.Reason // budget.Spent: exhausted whoever the person is
+
+	Forbids *Forbids // of the register; nil = none
+	Caller  Caller   // for them alone
+
+	consulted bool // Consulted: what follows is what Forbids were asked of the caller, and say
+	question  *question
+	forbidden []ecluse.Reason
+	withheld  ecluse.FieldSet
+}
+
+// Caller is what policies see of the account that asks, beside what rules do.
+type Caller struct {
+	Organisation string // code
+	Kind         string // of the organisation
+	Site         string // code
+	Channel      ecluse.Channel
 }
 
 // Decision is the answer. The zero value denies.

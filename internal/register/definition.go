@@ -9,10 +9,13 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/tools/txtar"
 
+	"ecluse"
+	"ecluse/internal/policy"
 	"ecluse/internal/tomlfile"
 )
 
@@ -32,7 +35,8 @@ var (
 // Definition is what a register is set up from: the files of its folder, read and found good. The row of a
 // register stores them as one text, which its MAC covers. It never changes. Safe for concurrent use.
 type Definition struct {
-	Schema *Schema
+	Schema  *Schema
+	Forbids *policy.Forbids // nil = no policies
 
 	files []File // in the order of definitionFiles
 }
@@ -83,7 +87,10 @@ func Define(files ...File) (*Definition, error) {
 	slices.SortFunc(d.files, func(a, b File) int {
 		return slices.Index(definitionFiles, a.Name) - slices.Index(definitionFiles, b.Name)
 	})
-	return d, d.parse()
+	if err := d.parse(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // parse reads the files, each in its own words.
@@ -96,7 +103,30 @@ func (d *Definition) parse() (err error) {
 			return &SchemaError{File: f.Path, Problem: "the file stands twice", Remedy: "keep one of them"}
 		}
 	}
-	d.Schema, err = ParseSchema(d.files[0].Path, d.files[0].Data)
+	if d.Schema, err = ParseSchema(d.files[0].Path, d.files[0].Data); err != nil {
+		return err
+	}
+	return d.parsePolicies()
+}
+
+func (d *Definition) parsePolicies() error {
+	f, there := d.file(PoliciesFile)
+	if !there {
+		return nil
+	}
+	zone, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		return fmt.Errorf("find the hours of policies: %w", err)
+	}
+	v := policy.Vocabulary{Fields: map[string]ecluse.FieldSet{}, Classes: map[ecluse.FieldClass]ecluse.FieldSet{}, Zone: zone}
+	for _, p := range d.Schema.Purposes {
+		v.Purposes = append(v.Purposes, p.ID)
+	}
+	for _, field := range d.Schema.Fields {
+		v.Fields[field.Name] = v.Fields[field.Name].With(field.Bit)
+		v.Classes[field.Class] = v.Classes[field.Class].With(field.Bit)
+	}
+	d.Forbids, err = policy.ParseForbids(f.Path, f.Data, v)
 	return err
 }
 
@@ -123,11 +153,16 @@ func (f File) check() error {
 // File is the text of a file of the definition, as it was written but for a line break at its end; nil without
 // one. Do not change it.
 func (d *Definition) File(name string) []byte {
+	f, _ := d.file(name)
+	return f.Data
+}
+
+func (d *Definition) file(name string) (File, bool) {
 	i := slices.IndexFunc(d.files, func(f File) bool { return f.Name == name })
 	if i < 0 {
-		return nil
+		return File{}, false
 	}
-	return d.files[i].Data
+	return d.files[i], true
 }
 
 // Text is the whole definition as it is stored: a txtar archive.

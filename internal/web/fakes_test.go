@@ -286,15 +286,16 @@ func parsed(code string, id ecluse.RegisterID) *register.Register {
 	if reg, ok := schemas.Load(code); ok {
 		return reg.(*register.Register)
 	}
-	data, err := presets.FS.ReadFile(code + "/schema.toml")
+	folder, err := presets.Open(code)
 	if err != nil {
 		panic(err)
 	}
-	schema, err := register.ParseSchema(code, data)
+	definition, err := register.ReadDefinition(code, folder)
 	if err != nil {
 		panic(err)
 	}
-	reg := &register.Register{ID: id, Code: code, Schema: schema, Controllers: slices.Clone(schema.Controllers)}
+	schema := definition.Schema
+	reg := &register.Register{ID: id, Code: code, Schema: schema, Definition: definition, Controllers: slices.Clone(schema.Controllers)}
 	reg.Controllers[0].ID = 1
 	schemas.Store(code, reg)
 	return reg

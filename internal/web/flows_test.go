@@ -469,3 +469,25 @@ func TestTheDiffSpeaksTheReadersLanguage(t *testing.T) {
 		t.Error("kinds of links")
 	}
 }
+
+func TestARefusalByAPolicyShowsItsWordsAndNotItsName(t *testing.T) {
+	for lang, want := range map[string]string{"fr": "n’est affiché qu’à la personne qui suit le jeune", "en": "is shown only to whoever follows the young person"} {
+		for _, reasons := range [][]ecluse.Reason{
+			{ecluse.ForbiddenBy("nir-near"), ecluse.ForbiddenBy("id-document-near")}, {ecluse.ReasonAgreementEnded, ecluse.ForbiddenBy("nir-near")},
+		} {
+			refused := func(f *fakeRooms) {
+				f.outcome = gate.Outcome{Receipt: testReceipt, Reasons: reasons, Readings: f.readings}
+			}
+			w, _ := visit(t, with(post(handleML, typedMarie), refused), lang)
+			if body := w.Body.String(); !strings.Contains(body, want) || strings.Contains(body, "nir-near") {
+				t.Errorf("%s %v: %d", lang, reasons, w.Code)
+			}
+		}
+	}
+	unknown := func(f *fakeRooms) {
+		f.outcome = gate.Outcome{Receipt: testReceipt, Reasons: []ecluse.Reason{ecluse.ForbiddenBy("gone")}}
+	}
+	if w, _ := visit(t, with(post(handleML, typedMarie), unknown), "en"); !strings.Contains(w.Body.String(), "has excluded this for everybody") {
+		t.Error("a policy that is no more has no words")
+	}
+}

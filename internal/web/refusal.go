@@ -7,6 +7,7 @@ import (
 
 	"ecluse"
 	"ecluse/internal/budget"
+	"ecluse/internal/register"
 	"ecluse/internal/signin"
 )
 
@@ -15,6 +16,7 @@ import (
 type refusalPage struct {
 	Desk    deskHead
 	Reasons []ecluse.Reason
+	Rules   []string // what the register's policies say, where one of them is the reason
 	Receipt string
 	At      machineTime
 	Phone   string // the account manager's organisation
@@ -44,7 +46,7 @@ type machineTime struct{ time.Time }
 // refuse shows a refusal. The status is always 403: it says nothing about the person.
 func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
 	page := refusalPage{
-		Desk: p.head(), Reasons: known403(no.reasons), Receipt: no.receipt, At: machineTime{s.now()}, Purpose: string(p.purpose.ID),
+		Desk: p.head(), Reasons: known403(no.reasons), Rules: rules(p.register, no.reasons, q.lang), Receipt: no.receipt, At: machineTime{s.now()}, Purpose: string(p.purpose.ID),
 		Phone: q.standing.Organisation.Phone, Duty: s.config.Duty, Meter: newMeter(no.readings),
 	}
 	page.Call, page.Raise = whomToCall(page.Reasons), raiseHelps(no.reasons, no.readings)
@@ -84,6 +86,7 @@ var reasonsWithText = []ecluse.Reason{
 func known403(reasons []ecluse.Reason) []ecluse.Reason {
 	var list []ecluse.Reason
 	for _, r := range reasons {
+		r, _ = r.Policy()
 		if !slices.Contains(reasonsWithText, r) {
 			r = ecluse.ReasonPersonUnavailable
 		}
@@ -93,6 +96,17 @@ func known403(reasons []ecluse.Reason) []ecluse.Reason {
 	}
 	if len(list) == 0 {
 		list = []ecluse.Reason{ecluse.ReasonPersonUnavailable}
+	}
+	return list
+}
+
+// rules are what the policies that forbid say, each once.
+func rules(reg *register.Register, reasons []ecluse.Reason, lang string) (list []string) {
+	for _, r := range reasons {
+		_, policy := r.Policy()
+		if rule := reg.Definition.Forbids.Message(policy, lang); rule != "" && !slices.Contains(list, rule) {
+			list = append(list, rule)
+		}
 	}
 	return list
 }
