@@ -49,8 +49,7 @@ type containmentPage struct {
 	More     int
 	Just     bool   // a moment ago, by the reader
 	Scope    string // "" = not for this reader
-	Undo     string // the page that asks; "" = not for this reader, or undone
-	Request  string // POST: asks for it
+	Undo     string // the page that asks, and where it is posted to; "" = not for this reader, or undone
 	Asking   bool   // the page asks whether to undo it
 	UndoneBy []string
 }
@@ -91,7 +90,7 @@ func (s *Site) containOf(q *query) (containPage, directory.Lineage, error) {
 	}, l, nil
 }
 
-// asked reads the form, with its faults.
+// containAsked reads the form, and notes its faults.
 func (s *Site) containAsked(q *query, page *containPage, id ecluse.AccountID) directory.Containment {
 	c := directory.Containment{Account: id, Tree: page.Tree, Reason: page.Reason}
 	if page.Since.Value != "" {
@@ -109,23 +108,40 @@ func (s *Site) containAsked(q *query, page *containPage, id ecluse.AccountID) di
 	return c
 }
 
-// previewContainment says what would be stopped. It stops nothing.
-func (s *Site) previewContainment(q *query) (answer, error) {
+// containFrom reads the form and has act do what it asks for. What the form, or act, finds wrong is told on the
+// form, as it was typed.
+func (s *Site) containFrom(q *query, act func(containPage, directory.Lineage, directory.Containment) (answer, error)) (answer, error) {
 	page, l, err := s.containOf(q)
 	if err != nil {
 		return answer{}, err
 	}
 	c := s.containAsked(q, &page, l.ID)
-	var what directory.Preview
 	if len(page.Faults) == 0 {
-		what, err = s.rooms.Directory.Preview(q.Context(), q.actor(), c)
+		done, err := act(page, l, c)
+		if err := page.judge(q, err); err != nil {
+			return answer{}, err
+		}
+		if len(page.Faults) == 0 {
+			return done, nil
+		}
 	}
-	if err := page.judge(q, err); err != nil {
-		return answer{}, err
-	}
-	if len(page.Faults) > 0 {
-		return answer{status: http.StatusUnprocessableEntity, page: "contain", data: page, failed: true, back: page.Back}, nil
-	}
+	return answer{status: http.StatusUnprocessableEntity, page: "contain", data: page, failed: true, back: page.Back}, nil
+}
+
+// previewContainment says what would be stopped. It stops nothing.
+func (s *Site) previewContainment(q *query) (answer, error) {
+	return s.containFrom(q, func(page containPage, l directory.Lineage, c directory.Containment) (answer, error) {
+		what, err := s.rooms.Directory.Preview(q.Context(), q.actor(), c)
+		if err != nil {
+			return answer{}, err
+		}
+		a, err := show("containpreview", s.viewPreview(q, page, l, what))
+		a.back = page.Back
+		return a, err
+	})
+}
+
+func (s *Site) viewPreview(q *query, page containPage, l directory.Lineage, what directory.Preview) previewPage {
 	preview := previewPage{
 		Name: page.Name, Email: page.Email, Back: s.lineagePath(l.ID, "contain"), Tree: page.Tree, Since: page.Since.Value, Reason: page.Reason, What: what, Refused: what.Reasons,
 		Accounts: s.viewStopped(q, l, what.Accounts), Picture: s.tree(q, l.Kin, nil, rest(what.Accounts), l.Places),
@@ -140,9 +156,7 @@ func (s *Site) previewContainment(q *query) (answer, error) {
 		preview.More = len(preview.Accounts) - maxStopped
 		preview.Accounts = preview.Accounts[:maxStopped]
 	}
-	a, err := show("containpreview", preview)
-	a.back = page.Back
-	return a, err
+	return preview
 }
 
 // rest is kin without the account at distance 0.
@@ -183,35 +197,24 @@ func (p *containPage) judge(q *query, err error) error {
 
 // contain does it.
 func (s *Site) contain(q *query) (answer, error) {
-	page, l, err := s.containOf(q)
-	if err != nil {
-		return answer{}, err
-	}
-	c := s.containAsked(q, &page, l.ID)
-	var done directory.Contained
-	if len(page.Faults) == 0 {
-		done, _, err = s.rooms.Directory.Contain(q.Context(), q.actor(), c)
-	}
-	if err := page.judge(q, err); err != nil {
-		return answer{}, err
-	}
-	if len(page.Faults) > 0 {
-		return answer{status: http.StatusUnprocessableEntity, page: "contain", data: page, failed: true, back: page.Back}, nil
-	}
-	return redirect(s.containmentPath(done.ID) + "?done")
+	return s.containFrom(q, func(_ containPage, _ directory.Lineage, c directory.Containment) (answer, error) {
+		done, _, err := s.rooms.Directory.Contain(q.Context(), q.actor(), c)
+		if err != nil {
+			return answer{}, err
+		}
+		return redirect(s.containmentPath(done.ID) + "?done")
+	})
 }
 
 // askContainment asks a second officer.
 func (s *Site) askContainment(q *query) (answer, error) {
-	page, l, err := s.containOf(q)
-	if err != nil {
-		return answer{}, err
-	}
-	a, err := s.rooms.Directory.RequestContainment(q.Context(), q.actor(), s.containAsked(q, &page, l.ID))
-	if err != nil {
-		return answer{}, err
-	}
-	return redirect(localPath("approvals", s.rooms.Names.Name("approval", int64(a.ID))))
+	return s.containFrom(q, func(_ containPage, _ directory.Lineage, c directory.Containment) (answer, error) {
+		a, err := s.rooms.Directory.RequestContainment(q.Context(), q.actor(), c)
+		if err != nil {
+			return answer{}, err
+		}
+		return redirect(localPath("approvals", s.rooms.Names.Name("approval", int64(a.ID))))
+	})
 }
 
 func (s *Site) containmentPath(id ecluse.ContainmentID, more ...string) string {
@@ -243,7 +246,7 @@ func (s *Site) containmentStep(q *query, asking bool) (answer, error) {
 		page.Scope = s.lineagePath(c.Account, "scope")
 	}
 	if c.InForce() && containers.admits(q.standing) {
-		page.Undo, page.Request = s.containmentPath(c.ID, "undo"), s.containmentPath(c.ID, "undo")
+		page.Undo = s.containmentPath(c.ID, "undo")
 	}
 	if asking && page.Undo == "" {
 		return answer{}, directory.ErrDecided

@@ -25,7 +25,7 @@ const (
 	barLabels           = 34 // below the bars
 )
 
-// bounds are where the classes of the distribution end: steps of 1, 2 and 5, as wide classes are read.
+// classEnds are where the classes of the distribution end: steps of 1, 2 and 5, as wide classes are read.
 var classEnds = []int{10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000}
 
 // newHistogram counts accounts by their bound of 30 days, from the first class with anybody to the last.
