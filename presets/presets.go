@@ -20,15 +20,10 @@ import (
 //go:embed */*.toml */*.cedar */README.md
 var FS embed.FS
 
-// UnknownError says which preset was asked for and which there are.
-type UnknownError struct {
-	Name  string
-	Known []string
-}
+// UnknownError says which preset was asked for; Names are those that there are.
+type UnknownError struct{ Name string }
 
-func (e *UnknownError) Error() string {
-	return fmt.Sprintf("there is no preset %q (there are %v)", e.Name, e.Known)
-}
+func (e *UnknownError) Error() string { return fmt.Sprintf("there is no preset %q", e.Name) }
 
 // Names lists the presets, in alphabetical order.
 func Names() []string {
@@ -56,7 +51,7 @@ func Open(preset string) (fs.FS, error) {
 		return os.DirFS(preset), nil
 	}
 	if !slices.Contains(Names(), preset) {
-		return nil, &UnknownError{Name: preset, Known: Names()}
+		return nil, &UnknownError{preset}
 	}
 	return fs.Sub(FS, preset)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 
 type demoCommand struct {
 	Preset   string `default:"all" placeholder:"NAME,…" help:"Registers to make, or all."`
-	Scale    string `default:"demo" help:"demo, or a number of persons for each register."`
+	Scale    string `default:"demo" help:"demo, full, or a number of persons for each register."`
 	Seed     uint64 `placeholder:"N" help:"Same seed, same population (default: 1)."`
 	Dir      string `placeholder:"DIR" help:"Keep the demo in this folder and go on with it next time (default: a temporary folder, removed at the end)."`
 	Listen   string `default:"127.0.0.1:8080" help:"Loopback address of pages and API."`
@@ -110,28 +111,43 @@ func (c demoCommand) options(s *surroundings) (demo.Options, error) {
 	return o, nil
 }
 
-// greet prints who can log in and where to look.
+// greet prints where the demo is, and who can log in to its first register. The people of the others stand
+// on the sign-in page.
 func greet(s *surroundings, r demo.Ready, dir string, seconds float64) {
-	fmt.Fprintf(s.Out, "\n  Écluse is ready after %.1f s:  %s\n\n  Who can log in (choose them on the sign-in page, or follow the links of the first page):\n\n", seconds, r.BaseURL)
-	register := ""
+	first := r.Identities[0].Register
+	fmt.Fprintf(s.Out, `
+  Écluse is ready after %.1f s:  %s
+  Guided tour, three minutes:    %s/tour
+
+  Who can log in to %s (choose them on the sign-in page, or follow the links of the first page):
+`, seconds, r.BaseURL, r.BaseURL, first)
+	var others []string
 	for _, i := range r.Identities {
-		if i.Register != register {
-			register = i.Register
-			fmt.Fprintf(s.Out, "  %s\n", register)
-		}
-		fmt.Fprintf(s.Out, "    %-17s %-40s %s\n", i.Role, i.Login, i.Name)
-		if i.TOTPSecret != "" {
-			fmt.Fprintf(s.Out, "    %-17s key for an application of codes: %s\n", "", i.TOTPSecret)
+		switch {
+		case i.Register == first:
+			fmt.Fprintf(s.Out, "    %-17s %-40s %s\n", i.Role, i.Login, i.Name)
+			if i.TOTPSecret != "" {
+				fmt.Fprintf(s.Out, "    %-17s key for an application of codes: %s\n", "", i.TOTPSecret)
+			}
+		case !slices.Contains(others, i.Register):
+			others = append(others, i.Register)
 		}
 	}
-	fmt.Fprintf(s.Out, "\n  Persons to look for as the first agent of %s:\n", r.Samples[0].Register)
+	if len(others) > 0 {
+		fmt.Fprintf(s.Out, "  Those of %s are listed on the sign-in page, and in the file of --ready.\n", strings.Join(others, ", "))
+	}
+	fmt.Fprintf(s.Out, "\n  Persons to look for as the first agent:\n")
 	shown := map[string]bool{}
 	for _, p := range r.Samples {
-		if key := p.Register + p.Relation; !shown[key] && p.Register == r.Samples[0].Register {
-			shown[key] = true
+		if !shown[p.Relation] && p.Register == first {
+			shown[p.Relation] = true
 			fmt.Fprintf(s.Out, "    %-13s %s %s, %s\n", p.Relation, p.Surname, p.FirstName, p.BirthDate)
 		}
 	}
-	fmt.Fprintf(s.Out, "\n  Mails that nobody gets:         %s/demo/mail", r.BaseURL)
-	fmt.Fprintf(s.Out, "\n  Other commands work beside it:  ecluse verify --config %s\n  Ctrl-C ends the demo. Everybody in it is invented.\n\n", filepath.Join(dir, "ecluse.toml"))
+	fmt.Fprintf(s.Out, `
+  Mails that nobody gets:         %s/demo/mail
+  Other commands work beside it:  ecluse verify --config %s
+  Ctrl-C ends the demo. Everybody in it is invented.
+
+`, r.BaseURL, filepath.Join(dir, "ecluse.toml"))
 }

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -63,11 +64,13 @@ func main() {
 }
 
 // collectSeldom has garbage collected a quarter as often, unless GOGC says otherwise: a serving node
-// holds little, and wins a tenth of its processor for some 50 MB. What was needed before goes first: five
-// times of it would be much.
+// holds little, and wins a tenth of its processor for some 50 MB. What was needed before goes first; whoever
+// then still holds more, the demo of a million people, would pay more than it wins.
 func collectSeldom() {
-	if os.Getenv("GOGC") == "" {
-		runtime.GC()
+	const little = 8 << 20
+	runtime.GC()
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.HeapAlloc < little && os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
 }
@@ -94,9 +97,18 @@ func run(arguments []string, s *surroundings) (status int) {
 	}
 	chosen, err := parser.Parse(arguments)
 	if err != nil {
-		return explain(s.Err, wrongUse(err, "ecluse --help lists the commands and flags"))
+		return explain(s.Err, wrongUse(err, usage(err)))
 	}
 	return explain(s.Err, chosen.Run())
+}
+
+// usage is the hint where the arguments were not understood: the help of the command that was meant.
+func usage(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context.Selected() != nil {
+		return parse.Context.Selected().FullPath() + " --help says what it takes"
+	}
+	return "ecluse --help lists the commands"
 }
 
 // helped is how kong ends after --help.
