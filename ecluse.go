@@ -143,6 +143,7 @@ type Reason string
 
 // Caller-level reasons concern the caller alone and are always shown.
 const (
+	ReasonTraining           Reason = "training.expired" // of the account in the register, or never passed
 	ReasonAssuranceTooLow    Reason = "assurance.too_low"
 	ReasonAgreementEnded     Reason = "agreement.ended"
 	ReasonPurposeNotCovered  Reason = "purpose.not_covered"

@@ -77,7 +77,7 @@ func explainDemo(err error) error {
 
 func (c demoCommand) options(s *surroundings) (demo.Options, error) {
 	o := demo.Options{
-		Seed: c.Seed, Dir: c.Dir, Listen: c.Listen, Metrics: c.Metrics, Database: c.Database, Now: s.Now,
+		Seed: c.Seed, Dir: c.Dir, Listen: c.Listen, Metrics: c.Metrics, Database: c.Database, Now: s.Now, Lapses: true,
 		Log: slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	if c.Verbose {

@@ -253,6 +253,7 @@ func TestAnInstallationIsFoundedApprovedAndUsedAsTheManualSays(t *testing.T) {
 	}
 
 	agent := i.join(rosa)
+	i.useWithoutTraining(agent)
 	i.use(agent)
 	i.useTheAPI(agent)
 	i.process.stop()

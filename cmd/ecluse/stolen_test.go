@@ -69,6 +69,7 @@ func (p *pair) joins(email string) *desk {
 	if got := d.get("/sign-in/proconnect?" + url.Values{"invitation": {token}, "login_hint": {email}}.Encode()); got.status != http.StatusOK || strings.Contains(got.path, "sign-in") {
 		p.t.Fatalf("%s is not let in: %d at %s", email, got.status, got.path)
 	}
+	d.train(p.population.Register())
 	return d
 }
 

@@ -22,10 +22,17 @@ type meAnswer struct {
 	SiteName         string             `json:"site_name"`
 	Roles            []ecluse.Role      `json:"roles"`
 	Grants           []grantAnswer      `json:"grants"`
-	Training         *struct{}          `json:"training"` // null until training is kept
+	Training         []trainingAnswer   `json:"training"` // of the registers that ask for one
 	Budgets          []budgetAnswer     `json:"budgets"`
 	Connections      []connectionAnswer `json:"connections"` // the last three (CNIL logging guide)
 	Client           *clientAnswer      `json:"client,omitempty"`
+}
+
+// trainingAnswer is what the account's certificate of a register is worth.
+type trainingAnswer struct {
+	Register   string    `json:"register"`
+	State      string    `json:"state"` // none, valid, due, expired
+	ValidUntil time.Time `json:"valid_until,omitzero"`
 }
 
 // clientAnswer is the program that asks, for the account or for itself.
@@ -75,14 +82,14 @@ func (a *API) me(c *call) (reply, error) {
 		Account: standing.Account.Email, Name: standing.Account.Name(), Roles: append([]ecluse.Role{}, standing.Roles...),
 		Organisation: standing.Organisation.Code, OrganisationName: standing.Organisation.Name,
 		Site: standing.Site.Code, SiteName: standing.Site.Name,
-		Grants: []grantAnswer{}, Budgets: []budgetAnswer{}, Connections: []connectionAnswer{},
+		Grants: []grantAnswer{}, Training: []trainingAnswer{}, Budgets: []budgetAnswer{}, Connections: []connectionAnswer{},
 	}
 	mandates, err := a.mandates(c, standing, &answer)
 	if err != nil {
 		return reply{}, err
 	}
 	for _, m := range mandates {
-		if err := a.addGrant(c, &answer, m); err != nil {
+		if err := a.addGrant(c, &answer, m, standing); err != nil {
 			return reply{}, err
 		}
 	}
@@ -126,7 +133,7 @@ func (a *API) running(mandates []policy.Mandate) []policy.Mandate {
 }
 
 // addGrant adds a mandate, and the meters of its register if they are not there yet.
-func (a *API) addGrant(c *call, answer *meAnswer, m policy.Mandate) error {
+func (a *API) addGrant(c *call, answer *meAnswer, m policy.Mandate, s directory.Standing) error {
 	reg, err := a.rooms.Registers.ByID(c.Context(), m.Register)
 	if err != nil {
 		return err
@@ -136,6 +143,7 @@ func (a *API) addGrant(c *call, answer *meAnswer, m policy.Mandate) error {
 	if counted {
 		return nil
 	}
+	a.addTraining(answer, reg, s)
 	readings, err := a.rooms.Gate.Meters(c.Context(), c.caller, reg.Code)
 	if err != nil {
 		return err
@@ -145,6 +153,15 @@ func (a *API) addGrant(c *call, answer *meAnswer, m policy.Mandate) error {
 		answer.Budgets = append(answer.Budgets, b)
 	}
 	return nil
+}
+
+// addTraining says what the certificate of a register is worth. A program needs none of its own.
+func (a *API) addTraining(answer *meAnswer, reg *register.Register, s directory.Standing) {
+	if reg.Definition.Training == nil || s.Account.Kind == directory.KindClient {
+		return
+	}
+	t := s.Training(reg.ID)
+	answer.Training = append(answer.Training, trainingAnswer{reg.Code, t.State(a.rooms.Now()), t.Ends.UTC()})
 }
 
 func newGrant(reg *register.Register, m policy.Mandate, lang string) grantAnswer {

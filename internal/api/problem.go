@@ -114,11 +114,17 @@ func (a *API) refused(c *call, status int, reasons []ecluse.Reason, receipt stri
 	if slices.Contains(reasons, ecluse.ReasonAssuranceTooLow) && c.caller.Assured && !c.caller.Strong {
 		p.Address = secondFactor
 	}
+	if slices.Contains(reasons, ecluse.ReasonTraining) {
+		p.Address = trainingPage
+	}
 	return p
 }
 
-// secondFactor is the page that asks for an own factor.
-const secondFactor = "/second-factor"
+// secondFactor is the page that asks for an own factor, trainingPage the one that leads to lessons and exam.
+const (
+	secondFactor = "/second-factor"
+	trainingPage = "/training"
+)
 
 // words puts reasons into the reader's language.
 func (a *API) words(c *call, reasons []ecluse.Reason) []reason {

@@ -36,8 +36,10 @@ type Options struct {
 	Listen   string // loopback address
 	Metrics  string // loopback address, "" = none
 	Database string // postgres://… or sqlite:FILE; "" = SQLite in Dir
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Lapses makes two agents of each register of which one has to take the training again, and one soon has.
+	Lapses bool
+	Now    func() time.Time
+	Log    *slog.Logger
 	// Step is told what is being done, and how far it is (0 to 1, -1 = unknown).
 	Step func(what string, done float64)
 }

@@ -89,5 +89,16 @@ func shown(p *generate.Population) []generate.Account {
 			take("other", 1, a)
 		}
 	}
-	return list
+	return append(list, lapsing(p)...)
+}
+
+// lapsing are the two last agents of a population who follow persons.
+func lapsing(p *generate.Population) []generate.Account {
+	var last []generate.Account
+	for a := range p.Accounts() {
+		if a.Role == ecluse.RoleAgent && a.Caseload > 0 {
+			last = append(last, a)
+		}
+	}
+	return last[max(0, len(last)-2):]
 }

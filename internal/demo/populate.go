@@ -32,7 +32,7 @@ func (d *Demo) populate(ctx context.Context, p *generate.Population, o Options) 
 	if err != nil {
 		return err
 	}
-	change, err := d.change(ctx, reg, p)
+	change, err := d.change(ctx, reg, p, o)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func accountChange(a generate.Account) directory.AccountChange {
 }
 
 // change is the directory of a population, as an installation batch.
-func (d *Demo) change(ctx context.Context, reg *register.Register, p *generate.Population) (directory.Change, error) {
+func (d *Demo) change(ctx context.Context, reg *register.Register, p *generate.Population, o Options) (directory.Change, error) {
 	c := directory.Change{Controller: p.Controller(), Installation: true}
 	for o := range p.Organisations() {
 		c.Organisations = append(c.Organisations, directory.OrganisationChange{
@@ -161,10 +161,16 @@ func (d *Demo) change(ctx context.Context, reg *register.Register, p *generate.P
 		}
 		c.Agreements = append(c.Agreements, change)
 	}
+	until := d.certificates(reg, p, o)
 	for a := range p.Accounts() {
-		if a.Organisation != "" {
-			c.Accounts = append(c.Accounts, accountChange(a))
+		if a.Organisation == "" {
+			continue
 		}
+		change := accountChange(a)
+		if ends := until(a); a.Agreement != "" && !ends.IsZero() {
+			change.Trained = []directory.TrainedChange{{Register: reg.ID, Until: ends}}
+		}
+		c.Accounts = append(c.Accounts, change)
 	}
 	err := d.links(ctx, reg, p, &c)
 	addClient(p, &c)

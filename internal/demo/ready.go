@@ -36,6 +36,7 @@ type Identity struct {
 	Login        string      `json:"login"`
 	ACR          string      `json:"acr"`
 	TOTPSecret   string      `json:"totp_secret"`
+	Training     string      `json:"training,omitzero"` // none, valid, due, expired; "" = none is asked for
 }
 
 // Sample is an invented person and what the first agent of the register has to do with her.
@@ -63,6 +64,7 @@ func (d *Demo) Ready(baseURL string) Ready {
 			r.Identities = append(r.Identities, Identity{
 				Preset: p.Register(), Register: p.Register(), Role: a.Role, Account: a.Login, Name: a.GivenName + " " + a.UsualName,
 				Organisation: a.Organisation, Site: a.Site, Login: a.Login, ACR: "eidas2", TOTPSecret: d.CodeSecret(a),
+				Training: d.training(p, a),
 			})
 		}
 		r.Samples = append(r.Samples, samples(p)...)

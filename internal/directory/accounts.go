@@ -18,6 +18,7 @@ type accountRows struct {
 	invitations []Invitation
 	told        []notice.Notice // whom an invitation is for
 	woken       []Account
+	trained     []Training
 }
 
 type rightKey struct {
@@ -73,6 +74,9 @@ func (r *accountRows) write(ctx context.Context, tx Tx) error {
 			return err
 		}
 	}
+	if err := tx.PutTrainings(ctx, r.trained...); err != nil {
+		return err
+	}
 	if err := tx.InsertInvitations(ctx, r.invitations...); err != nil {
 		return err
 	}
@@ -113,6 +117,11 @@ func (w *writer) account(ctx context.Context, c AccountChange) error {
 	if err != nil {
 		return err
 	}
+	trained, cells, err := w.trained(ctx, c, a, before == nil)
+	if err != nil {
+		return err
+	}
+	after = append(after, cells...)
 	a.MAC = w.directory.keys.MAC(accountDomain, a.canonical())
 	w.have.accounts[c.Email], w.have.grants[a.ID] = a, grants
 	if a.State == Ended {
@@ -120,12 +129,32 @@ func (w *writer) account(ctx context.Context, c AccountChange) error {
 	}
 	return w.put(&w.summary.Accounts, a.Name(), a.State == Ended, before, after, func(Tx) error {
 		w.rows.add(w.directory, a, changed, w.at)
+		w.rows.trained = append(w.rows.trained, trained...)
 		if fresh && a.State == Invited || c.Relink {
 			w.rows.invitations = append(w.rows.invitations, w.directory.invitation(a, w.at))
 			w.rows.told = append(w.rows.told, invitationNotice(a))
 		}
 		return nil
 	})
+}
+
+// trained are the certificates that a new account brings, with their cells. ErrCertificate.
+func (w *writer) trained(ctx context.Context, c AccountChange, a Account, fresh bool) (list []Training, cells []cell, err error) {
+	if !fresh && len(c.Trained) > 0 {
+		return nil, nil, fmt.Errorf("account %s is there already: %w", c.Email, ErrCertificate)
+	}
+	for _, t := range c.Trained {
+		name, _, err := w.directory.names(ctx, t.Register, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		if t.Until.IsZero() || t.Until.After(w.at.Add(TrainingLongest)) {
+			return nil, nil, fmt.Errorf("account %s in %s: %w", c.Email, name, ErrCertificate)
+		}
+		list = append(list, w.directory.signTraining(Training{Account: a.ID, Register: t.Register, Ends: t.Until, Entry: w.entry}))
+		cells = append(cells, cell{"trained", name + " " + instant(t.Until)})
+	}
+	return list, cells, nil
 }
 
 // present is the account that a change is about, with its cells; no cells if there is none. An identity

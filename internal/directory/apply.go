@@ -33,6 +33,7 @@ type Tx interface {
 	InsertLinks(ctx context.Context, links []Link) error
 	LinkTx
 	InvitationTx
+	TrainingTx
 	notice.Tx
 }
 

@@ -65,6 +65,15 @@ type AccountChange struct {
 	State        string        `json:"state"`
 	Relink       bool          `json:"relink,omitempty"`  // its owner comes with another identity: invite her again
 	StandIn      bool          `json:"standin,omitempty"` // a replacement, for StandInLife unless it is confirmed
+	// Trained are certificates that its owner obtained elsewhere. Only an account that the change makes takes
+	// them; whoever has one takes the exam.
+	Trained []TrainedChange `json:"trained,omitempty"`
+}
+
+// TrainedChange is a certificate.
+type TrainedChange struct {
+	Register ecluse.RegisterID `json:"register"`
+	Until    time.Time         `json:"until"`
 }
 
 func (c AccountChange) subject() Subject { return Subject{c.IDP, c.Sub} }

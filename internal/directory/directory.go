@@ -5,12 +5,12 @@
 // requester decided, in one place (decide, approval.go), and every change takes effect in the ledger
 // transaction that appends its entry. Rows of accounts, agreements, grants and links carry a MAC
 // under the directory key: a row written around the program is dead and is reported (Dead). So do raises
-// of soft limits, which are the second pair of eyes themselves, and observations of budgets.
+// of soft limits, which are the second pair of eyes themselves, observations of budgets, and certificates of training.
 //
 // It holds no value of a record; accounts are professionals' names and addresses.
 //
 // Tables: controllers, organisations, agreements, accounts, grants, links, invitations, approvals,
-// reviews, raises, observations, factors.
+// reviews, raises, observations, factors, trainings.
 package directory
 
 import (
@@ -133,6 +133,7 @@ type Standing struct {
 	Colleagues   int                       // accounts of the organisation that signed in within 30 days
 	Caseload     map[ecluse.RegisterID]int // links that explain an access of this account
 	Observations []Observation             // of the account's own body
+	Trainings    []Training                // of the account
 	raises       []Raise                   // of the account's limits
 	ended        []ecluse.SessionID        // its sessions that were ended before their time
 	read         time.Time
@@ -178,6 +179,7 @@ type Rows interface {
 	StandingRows
 	FactorRows
 	ClientRows
+	TrainingRows
 }
 
 // Directory serves the rooms to its right from a cache of standings, each valid for the revision it
@@ -266,6 +268,9 @@ func (d *Directory) read(ctx context.Context, id ecluse.AccountID) (Standing, er
 		return s, err
 	}
 	if err := d.readRaises(ctx, &s); err != nil {
+		return s, err
+	}
+	if err := d.readTrainings(ctx, &s); err != nil {
 		return s, err
 	}
 	return s, d.readMandates(ctx, &s)

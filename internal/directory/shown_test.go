@@ -38,6 +38,8 @@ func other(t *testing.T, v reflect.Value, name string) {
 		v.SetInt(7)
 	case bool:
 		v.SetBool(true)
+	case []directory.TrainedChange:
+		v.Set(reflect.ValueOf([]directory.TrainedChange{{Register: 1, Until: nodetest.Start.AddDate(0, 1, 0)}}))
 	case []string:
 		v.Set(reflect.ValueOf([]string{}))
 	case ecluse.FieldSet:

@@ -46,6 +46,9 @@ type Member struct {
 	Roles     []ecluse.Role
 	LastMonth time.Time // first day of the month of the last sign-in, zero = never
 	Own       bool      // the one who asks
+	// Trainings are the certificates of the registers that the account opens files of; of one that was never
+	// passed, without an end.
+	Trainings []Training
 }
 
 // Team are the accounts of the actor's organisation, by name: those that ended a year ago are left out.
@@ -66,6 +69,10 @@ func (d *Directory) Team(ctx context.Context, by Actor) ([]Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the grants of organisation %d: %w", s.Account.Organisation, err)
 	}
+	trained, err := d.teamTrainings(ctx, s.Account.Organisation, grants)
+	if err != nil {
+		return nil, err
+	}
 	sites, err := d.siteNames(ctx, s.Controller.ID)
 	if err != nil {
 		return nil, err
@@ -76,7 +83,7 @@ func (d *Directory) Team(ctx context.Context, by Actor) ([]Member, error) {
 		if d.checkAccount(a) != nil || a.Kind == KindClient || a.State == Ended && a.endedBefore(at.AddDate(-1, 0, 0)) {
 			continue
 		}
-		team = append(team, Member{Account: a, Now: a.StateAt(at), Site: sites[a.Site], Roles: d.rolesOf(a, grants, at), LastMonth: month(a.ActiveAt), Own: a.ID == by.Account})
+		team = append(team, Member{Account: a, Now: a.StateAt(at), Site: sites[a.Site], Roles: d.rolesOf(a, grants, at), LastMonth: month(a.ActiveAt), Own: a.ID == by.Account, Trainings: trained(a)})
 	}
 	slices.SortFunc(team, func(a, b Member) int {
 		return cmp.Or(strings.Compare(a.UsualName, b.UsualName), strings.Compare(a.GivenName, b.GivenName), cmp.Compare(a.ID, b.ID))
@@ -99,7 +106,13 @@ func (d *Directory) Member(ctx context.Context, by Actor, id ecluse.AccountID) (
 		return m, o, ErrNotFound
 	}
 	a := of.Account
-	return Member{Account: a, Now: of.StateAt(d.now()), Site: of.Site.Name, Roles: of.Roles, LastMonth: month(a.ActiveAt), Own: id == by.Account}, of.Organisation, nil
+	var trainings []Training
+	for _, m := range of.Mandates {
+		if !slices.ContainsFunc(trainings, func(t Training) bool { return t.Register == m.Register }) {
+			trainings = append(trainings, of.Training(m.Register))
+		}
+	}
+	return Member{Account: a, Now: of.StateAt(d.now()), Site: of.Site.Name, Roles: of.Roles, LastMonth: month(a.ActiveAt), Own: id == by.Account, Trainings: trainings}, of.Organisation, nil
 }
 
 // MemberByEmail is the account of the actor's organisation, or for the body's staff of the body, that shows
@@ -146,6 +159,32 @@ func (d *Directory) rolesOf(a Account, grants []Grant, at time.Time) (roles []ec
 		}
 	}
 	return roles
+}
+
+// teamTrainings tells the certificates of each account of an organisation.
+func (d *Directory) teamTrainings(ctx context.Context, o ecluse.OrganisationID, grants []Grant) (func(Account) []Training, error) {
+	agreements, err := d.rows.Agreements(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("read the agreements of organisation %d: %w", o, err)
+	}
+	rows, err := d.rows.TrainingsOf(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("read the trainings of organisation %d: %w", o, err)
+	}
+	rows, at := d.validTrainings(rows), d.now()
+	return func(a Account) (list []Training) {
+		for _, g := range grants {
+			i := slices.IndexFunc(agreements, func(c Agreement) bool { return c.ID == g.Agreement })
+			if g.Account != a.ID || i < 0 || !g.runs(at) || !d.valid(grantDomain, int64(g.Account), g.MAC, g.canonical()) {
+				continue
+			}
+			t := trainingOf(rows, a.ID, agreements[i].Register)
+			if !slices.ContainsFunc(list, func(o Training) bool { return o.Register == t.Register }) {
+				list = append(list, t)
+			}
+		}
+		return list
+	}, nil
 }
 
 func (d *Directory) siteNames(ctx context.Context, c ecluse.ControllerID) (map[ecluse.OrganisationID]string, error) {

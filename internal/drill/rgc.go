@@ -145,7 +145,10 @@ func (t *thief) join(ctx context.Context) (bool, error) {
 				return false, err
 			}
 			status, _, err := t.Call(ctx, "GET", "/me", nil)
-			return status == http.StatusOK, err
+			if err != nil || status != http.StatusOK {
+				return false, err
+			}
+			return true, t.train(ctx)
 		}
 		time.Sleep(mailPause)
 	}

@@ -54,7 +54,7 @@ func (a asker) revision() int64 {
 func (a asker) facts(c signin.Caller, reg *register.Register, channel ecluse.Channel, at time.Time) policy.Facts {
 	f := policy.Facts{
 		At: at, AccountState: a.standing.StateAt(at), StandIn: a.standing.Account.StandIn(), Assured: c.Assured, Strong: c.Strong,
-		Mandates: mandates(a.standing, reg), Register: reg.ID, Client: a.client, Forbids: reg.Definition.Forbids,
+		Mandates: mandates(a.standing, reg), Register: reg.ID, Client: a.client, Trained: trained(a.standing, reg, at), Forbids: reg.Definition.Forbids,
 		Caller: policy.Caller{
 			Organisation: a.standing.Organisation.Code, Kind: a.standing.Organisation.Kind, Site: a.standing.Site.Code, Channel: channel,
 		},
@@ -63,6 +63,11 @@ func (a asker) facts(c signin.Caller, reg *register.Register, channel ecluse.Cha
 		f.Mandates = policy.Together(f.Mandates, mandates(a.program, reg))
 	}
 	return f
+}
+
+// trained reports whether the account passed the register's training, if it has one.
+func trained(s directory.Standing, reg *register.Register, at time.Time) bool {
+	return reg.Definition.Training == nil || s.Trained(reg.ID, at)
 }
 
 // candidate is the part of an entry that says who asks.

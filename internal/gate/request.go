@@ -44,8 +44,11 @@ type SearchRequest struct {
 	Query    register.Query
 	// Beyond leaves the caller's own persons out and looks, exactly, in the whole mandate: for when the
 	// right one is not among the tolerant matches.
-	Beyond  bool
-	Channel ecluse.Channel
+	Beyond bool
+	// Emergency is one of policy's four motives, "" = none: whom an emergency concerns may be looked for without
+	// a certificate of training. The motive is written down.
+	Emergency string
+	Channel   ecluse.Channel
 }
 
 // SearchOutcome answers a SearchRequest.

@@ -89,7 +89,7 @@ func (g *Gate) look(ctx context.Context, r SearchRequest, reg *register.Register
 // maySearch takes the caller-level decision, exhausted searches included.
 func (g *Gate) maySearch(ctx context.Context, s *search) error {
 	f := s.asker.facts(s.Caller, s.register, s.Channel, s.at)
-	f.Act, f.Purpose = budget.Search, s.Purpose
+	f.Act, f.Purpose, f.EmergencyMotive = budget.Search, s.Purpose, s.Emergency
 	if p, ok := s.register.Schema.Purpose(s.Purpose); ok {
 		f.PurposeFields = p.Fields
 	}
@@ -252,6 +252,9 @@ func (g *Gate) covered(ctx context.Context, s *search, ids []ecluse.PersonID) (m
 func (s *search) candidates() []ledger.Candidate {
 	base := s.asker.candidate(ledger.KindSearch, s.Caller, s.register, s.Channel)
 	base.Purpose, base.Decision, base.Detail.Hits = known(s.register, s.Purpose), ledger.Allow, len(s.hits)
+	if slices.Contains(policy.EmergencyMotives[:], s.Emergency) {
+		base.Detail.Motive = s.Emergency
+	}
 	if s.charged {
 		ch := s.charge(s.register, budget.Search, s.at)
 		ch.Opens = s.register.Schema.MembershipSensitive

@@ -21,6 +21,7 @@ var callerRules = [...]rule{
 	{ecluse.ReasonClientAct, (*Facts).actOfPeople},
 	{ecluse.ReasonStandInAct, (*Facts).actOfMembers},
 	{ecluse.ReasonAssuranceTooLow, (*Facts).notAssured},
+	{ecluse.ReasonTraining, (*Facts).notTrained},
 	{ecluse.ReasonAgreementEnded, (*Facts).mandateOver},
 	{ecluse.ReasonPurposeNotCovered, (*Facts).purposeNotCovered},
 	{ecluse.ReasonFieldNotCovered, (*Facts).fieldNotCovered},
@@ -99,6 +100,14 @@ func (f *Facts) finds() bool { return f.Act == budget.Disclose || f.Act == budge
 func (f *Facts) ExplainedOnly() bool { return f.Client.Asks || f.StandIn }
 
 func (f *Facts) notAssured() bool { return !f.Assured }
+
+// notTrained: an emergency does not wait for an exam.
+func (f *Facts) notTrained() bool { return !f.Trained && !f.urgent() }
+
+// urgent: an emergency, or the search for whom it concerns.
+func (f *Facts) urgent() bool {
+	return f.Act == budget.Emergency || f.Act == budget.Search && slices.Contains(EmergencyMotives[:], f.EmergencyMotive)
+}
 
 // mandateOver: there was, or will be, a mandate for this purpose, but none is running.
 func (f *Facts) mandateOver() bool {

@@ -36,7 +36,7 @@ func mandate() Mandate {
 // facts of an agent who may open the case of a person of their own.
 func facts() Facts {
 	return Facts{
-		At: noon, AccountState: StateActive, Assured: true, Strong: true, Mandates: []Mandate{mandate()},
+		At: noon, AccountState: StateActive, Assured: true, Strong: true, Trained: true, Mandates: []Mandate{mandate()},
 		Register: lock, Purpose: jobs, PurposeFields: surname | phone | diagnosis, EmergencyFields: phone,
 		Act: budget.Disclose, Person: PersonFacts{Found: true, Territory: "93-008"},
 	}
@@ -76,6 +76,8 @@ func TestWhatIsAllowed(t *testing.T) {
 		"tier 2 with many reviews pending":     {[]func(*Facts){tier(ecluse.SameOrganisation), justified, func(f *Facts) { f.PendingReviews = 9 }}, surname | phone, ReviewOutside},
 		"an emergency, whatever is pending":    {[]func(*Facts){emergency, func(f *Facts) { f.PendingReviews = 9 }}, phone, ReviewEmergency},
 		"an emergency for an explained person": {[]func(*Facts){emergency, tier(ecluse.Explained)}, phone, ReviewEmergency},
+		"an emergency without a certificate":   {[]func(*Facts){emergency, untrained}, phone, ReviewEmergency},
+		"a search for an emergency without it": {[]func(*Facts){search, untrained, motive("danger")}, surname | phone, ""},
 		"a search":                             {[]func(*Facts){search}, surname | phone, ""},
 		"a link, which needs no justification": {[]func(*Facts){link, tier(ecluse.Unexplained)}, surname | phone, ""},
 		"tier 2 in a weak session":             {[]func(*Facts){weak, tier(ecluse.SameOrganisation), justified}, surname | phone, ReviewOutside},
@@ -116,7 +118,7 @@ func TestWhatIsRefusedAndWhy(t *testing.T) {
 		change changes
 		want   reasons
 	}{
-		"nothing at all":              {changes{func(f *Facts) { *f = Facts{} }}, reasons{ecluse.ReasonAccountSuspended, ecluse.ReasonAssuranceTooLow, ecluse.ReasonPurposeNotCovered}},
+		"nothing at all":              {changes{func(f *Facts) { *f = Facts{} }}, reasons{ecluse.ReasonAccountSuspended, ecluse.ReasonAssuranceTooLow, ecluse.ReasonTraining, ecluse.ReasonPurposeNotCovered}},
 		"a suspended account":         {changes{func(f *Facts) { f.AccountState = StateSuspended }}, reasons{ecluse.ReasonAccountSuspended}},
 		"an ended account":            {changes{func(f *Facts) { f.AccountState = StateEnded }}, reasons{ecluse.ReasonAccountSuspended}},
 		"a dormant account":           {changes{func(f *Facts) { f.AccountState = StateDormant }}, reasons{ecluse.ReasonAccountSuspended}},

@@ -71,6 +71,7 @@ type Facts struct {
 	StandIn      bool      // a replacement that nobody has confirmed: explained persons only, and no act but opening
 	Assured      bool      // the identity was proven strongly enough in this session
 	Strong       bool      // so strongly that she may open what nothing explains
+	Trained      bool      // the certificate that the register asks of her runs, or it asks for none
 	Mandates     []Mandate // all of this account, running or not, of any register and role; Together with a program's
 	Client       Client    // the program that asks; zero = a person asks
 

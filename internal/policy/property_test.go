@@ -43,7 +43,7 @@ func drawFacts(t *rapid.T) Facts {
 	if usually(t, "active") {
 		f.AccountState = StateActive
 	}
-	f.Assured, f.Strong = usually(t, "assured"), usually(t, "strong")
+	f.Assured, f.Strong, f.Trained = usually(t, "assured"), usually(t, "strong"), usually(t, "trained")
 	f.Mandates = rapid.SliceOfN(rapid.Custom(drawMandate), 0, 3).Draw(t, "mandates")
 	if usually(t, "a good mandate") {
 		f.Mandates = append(f.Mandates, mandate())
@@ -78,6 +78,7 @@ var restrictions = map[string]func(*rapid.T, *Facts){
 	"suspend":       func(_ *rapid.T, f *Facts) { f.AccountState = StateSuspended },
 	"end":           func(_ *rapid.T, f *Facts) { f.AccountState = StateEnded },
 	"only replace":  func(_ *rapid.T, f *Facts) { f.StandIn = true },
+	"untrain":       func(_ *rapid.T, f *Facts) { f.Trained = false },
 	"weaken":        func(_ *rapid.T, f *Facts) { f.Assured = false },
 	"no own factor": func(_ *rapid.T, f *Facts) { f.Strong = false },
 	"spend":         func(_ *rapid.T, f *Facts) { f.BudgetSpent = append(f.BudgetSpent, ecluse.ReasonBudgetLinks) },

@@ -17,6 +17,7 @@ import (
 	"ecluse"
 	"ecluse/internal/policy"
 	"ecluse/internal/tomlfile"
+	"ecluse/internal/training"
 )
 
 // The files of a register's folder that define it.
@@ -35,8 +36,9 @@ var (
 // Definition is what a register is set up from: the files of its folder, read and found good. The row of a
 // register stores them as one text, which its MAC covers. It never changes. Safe for concurrent use.
 type Definition struct {
-	Schema  *Schema
-	Forbids *policy.Forbids // nil = no policies
+	Schema   *Schema
+	Forbids  *policy.Forbids  // nil = no policies
+	Training *training.Course // nil: whoever opens files needs none
 
 	files []File // in the order of definitionFiles
 }
@@ -106,7 +108,14 @@ func (d *Definition) parse() (err error) {
 	if d.Schema, err = ParseSchema(d.files[0].Path, d.files[0].Data); err != nil {
 		return err
 	}
-	return d.parsePolicies()
+	return errors.Join(d.parsePolicies(), d.parseTraining())
+}
+
+func (d *Definition) parseTraining() (err error) {
+	if f, there := d.file(TrainingFile); there {
+		d.Training, err = training.Parse(f.Path, f.Data)
+	}
+	return err
 }
 
 func (d *Definition) parsePolicies() error {

@@ -113,12 +113,6 @@ func (c *checker) identifier(path, value string) {
 	}
 }
 
-func (c *checker) label(path string, l Label) {
-	if strings.TrimSpace(l.FR) == "" || strings.TrimSpace(l.EN) == "" {
-		c.Bad(path, "the label is not complete", "give both fr and en")
-	}
-}
-
 // unique reports a value that stood before.
 func unique[T comparable](c *checker, path string, what T, before []T) {
 	if slices.Contains(before, what) {
@@ -140,7 +134,7 @@ func (c *checker) head(f schemaFile) {
 	if len(f.Territory) > 80 || strings.ContainsAny(f.Territory, "\r\n") {
 		c.Bad("territory", "territory is odd", "name the import column of the territory: "+columnRunes)
 	}
-	c.label("label", f.Label)
+	c.Label("label", f.Label)
 }
 
 func (c *checker) controllers(list []controllerFile) {
@@ -197,7 +191,7 @@ func (c *checker) fields(f schemaFile) {
 			bits = append(bits, *in.Bit)
 		}
 		out.Class = c.kindOfField(path, in)
-		c.label(path+".label", in.Label)
+		c.Label(path+".label", in.Label)
 		c.s.Fields = append(c.s.Fields, out)
 		if out.Bit >= 0 && out.Bit < 64 && i < 64 {
 			c.s.byBit[out.Bit] = int8(i + 1)
@@ -288,7 +282,7 @@ func (c *checker) purposes(list []purposeFile) {
 		c.identifier(path+".id", in.ID)
 		unique(c, path+".id", in.ID, ids)
 		ids = append(ids, in.ID)
-		c.label(path+".label", in.Label)
+		c.Label(path+".label", in.Label)
 		if len(in.Fields) == 0 {
 			c.Bad(path, fmt.Sprintf("purpose %q shows no field", in.ID), "name the fields that it needs, no more (GDPR art. 5(1)(c))")
 		}
@@ -350,7 +344,7 @@ func (c *checker) motives(list []motiveFile) {
 		if slices.Contains(emergencyIDs, in.ID) {
 			c.Bad(path+".id", fmt.Sprintf("motive %q is one of the emergency's", in.ID), "the program fixes those: choose another id")
 		}
-		c.label(path+".label", in.Label)
+		c.Label(path+".label", in.Label)
 		c.s.Motives = append(c.s.Motives, Motive(in))
 	}
 }

@@ -49,7 +49,7 @@ func (c forbidden) atWork(t *testing.T, d *Definition) policy.Facts {
 		t.Fatalf("%s has no purpose %s", c.preset, c.purpose)
 	}
 	f := policy.Facts{
-		At: time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC), AccountState: policy.StateActive, Assured: true, Strong: true,
+		At: time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC), AccountState: policy.StateActive, Assured: true, Strong: true, Trained: true,
 		Register: 1, Purpose: c.purpose, PurposeFields: purpose.Fields, EmergencyFields: d.Schema.EmergencyFields(), Act: budget.Disclose,
 		Person: policy.PersonFacts{Found: true, Territory: "93"}, Forbids: d.Forbids,
 		Mandates: []policy.Mandate{{

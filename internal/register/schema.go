@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ecluse"
+	"ecluse/internal/tomlfile"
 )
 
 // Schema says what a register holds on a person and who may see what of it for which purpose. It is
@@ -31,18 +32,7 @@ type Schema struct {
 }
 
 // Label is a text for people in the two languages of the program.
-type Label struct {
-	FR string `toml:"fr"`
-	EN string `toml:"en"`
-}
-
-// In is the label in a language ("fr", "en"); French is the fallback.
-func (l Label) In(lang string) string {
-	if lang == "en" {
-		return l.EN
-	}
-	return l.FR
-}
+type Label = tomlfile.Label
 
 // Controller is one of the bodies that answer jointly for a register (GDPR art. 26).
 type Controller struct {

@@ -74,6 +74,7 @@ var Tables = []*Table{
 	table("delegations", "client_id, account_id", "client_id account_id created ends entry mac:b"),
 	table("factors", "id", "id account_id kind:t name:t state:t secret:b sign_count last_step session_id created used_at ended_at entry mac:b"),
 	table("tries", "account_id, device", "account_id device:t failures last_at"),
+	table("trainings", "account_id, register_id", "account_id register_id exams tries since ends entry mac:b"),
 	table("imports", "id", "id register_id digest:b position rows rejected started beat state:t"),
 	table("persons", "id", "id register_id ext:b territory:t seq last_n"),
 	table("records", "person_id, version", "person_id version digest:b sealed:b"),

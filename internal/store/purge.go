@@ -49,6 +49,10 @@ var (
 		ORDER BY account_id, device LIMIT $3`)
 	purgeTries = define("purge tries", `DELETE FROM tries WHERE account_id = $1 AND device = $2 AND last_at < $3`)
 
+	pageTrainings = define("page through trainings", `SELECT account_id, register_id, since, ends FROM trainings WHERE (account_id, register_id) > ($1, $2)
+		ORDER BY account_id, register_id LIMIT $3`)
+	purgeTraining = define("purge training", `DELETE FROM trainings WHERE account_id = $1 AND register_id = $2 AND since < $3 AND ends < $3`)
+
 	pageKeys = define("page through client keys", `SELECT id, ends FROM client_keys WHERE id > $1 ORDER BY id LIMIT $2`)
 	purgeKey = define("purge client key", `DELETE FROM client_keys WHERE id = $1 AND ends < $2`)
 
@@ -72,7 +76,7 @@ var (
 
 // Cutoffs says what has become too old: everything before each instant. A zero instant keeps all.
 type Cutoffs struct {
-	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, factors, raises, approvals, programs' keys and delegations, ended holds
+	Entries        time.Time // references of entries; rows of reviews, sessions, ended links, factors, raises, approvals, programs' keys and delegations, ended holds, certificates that ended
 	Justifications time.Time // free texts of reviews decided before
 	Network        time.Time // network, device and id_token of sessions begun before; wrong codes
 	Seen           time.Time // what accounts have seen and did not look at since
@@ -92,6 +96,7 @@ const (
 	PurgedRaises         = "raises"
 	PurgedFactors        = "factors"
 	PurgedTries          = "tries"
+	PurgedTrainings      = "trainings"
 	PurgedClientKeys     = "client_keys"
 	PurgedDelegations    = "delegations"
 	PurgedApprovals      = "approvals"
@@ -246,7 +251,7 @@ func (db *DB) removeAll(ctx context.Context, now time.Time, locked bool, rows []
 
 func sweepables(c Cutoffs) []sweepable {
 	return []sweepable{sweepReviews(c), sweepSessions(c), sweepSeen(c), sweepLinks(c), sweepRaises(c), sweepApprovals(c), sweepInvitations(c), sweepFactors(c), sweepTries(c), sweepNotices(c),
-		sweepClientKeys(c), sweepDelegations(c), sweepHolds(c)}
+		sweepClientKeys(c), sweepDelegations(c), sweepHolds(c), sweepTrainings(c)}
 }
 
 func sweepReviews(c Cutoffs) sweepable {
@@ -386,6 +391,18 @@ func sweepTries(c Cutoffs) sweepable {
 		key[0], key[1] = account, device
 		if last < micros(c.Network) {
 			return dead{PurgedTries, purgeTries, []any{account, device, micros(c.Network)}}, err
+		}
+		return dead{}, err
+	}}
+}
+
+func sweepTrainings(c Cutoffs) sweepable {
+	return sweepable{page: pageTrainings, key: []any{int64(0), int64(0)}, locked: true, read: func(rows *sql.Rows, key []any) (dead, error) {
+		var account, register, since, ends int64
+		err := rows.Scan(&account, &register, &since, &ends)
+		key[0], key[1] = account, register
+		if max(since, ends) < micros(c.Entries) {
+			return dead{PurgedTrainings, purgeTraining, []any{account, register, micros(c.Entries)}}, err
 		}
 		return dead{}, err
 	}}

@@ -57,8 +57,29 @@ func (c *Check) Bad(path, problem, remedy string) {
 	c.errs = append(c.errs, &Error{File: c.name, Line: p.line, Column: p.column, Problem: problem, Remedy: remedy})
 }
 
+// Label notes that a label is not complete.
+func (c *Check) Label(path string, l Label) {
+	if strings.TrimSpace(l.FR) == "" || strings.TrimSpace(l.EN) == "" {
+		c.Bad(path, "the label is not complete", "give both fr and en")
+	}
+}
+
 // Err joins what was noted, nil if nothing was.
 func (c *Check) Err() error { return errors.Join(c.errs...) }
+
+// Label is a text for people in the two languages of the program.
+type Label struct {
+	FR string `toml:"fr"`
+	EN string `toml:"en"`
+}
+
+// In is the label in a language ("fr", "en"); French is the fallback.
+func (l Label) In(lang string) string {
+	if lang == "en" {
+		return l.EN
+	}
+	return l.FR
+}
 
 // placed tells the library's errors in our form.
 func placed(name string, err error) error {

@@ -43,7 +43,8 @@ type colleagueGroup struct {
 
 type memberView struct {
 	directory.Member
-	Href string
+	Href    string
+	Courses []courseView
 }
 
 type requestView struct {
@@ -89,7 +90,11 @@ func (s *Site) colleagues(q *query) (answer, error) {
 		group := colleagueGroup{State: state}
 		for _, m := range team {
 			if m.Now == state {
-				group.Members = append(group.Members, memberView{m, s.colleaguePath(m.ID)})
+				courses, err := s.coursesOf(q, m)
+				if err != nil {
+					return answer{}, err
+				}
+				group.Members = append(group.Members, memberView{m, s.colleaguePath(m.ID), courses})
 			}
 		}
 		if len(group.Members) > 0 {
@@ -97,6 +102,21 @@ func (s *Site) colleagues(q *query) (answer, error) {
 		}
 	}
 	return show("colleagues", page)
+}
+
+// coursesOf says whether a member's trainings are up to date, and until when: neither how often she tried nor
+// anything of her work.
+func (s *Site) coursesOf(q *query, m directory.Member) (list []courseView, err error) {
+	for _, t := range m.Trainings {
+		reg, err := s.rooms.Registers.ByID(q.Context(), t.Register)
+		if err != nil {
+			return nil, err
+		}
+		if v := s.viewCourse(reg, t); v.Href != "" {
+			list = append(list, v)
+		}
+	}
+	return list, nil
 }
 
 func (s *Site) colleaguePath(id ecluse.AccountID, more ...string) string {
@@ -125,6 +145,7 @@ func (s *Site) findColleague(q *query) (answer, error) {
 // colleaguePage is one account with what may be done about it.
 type colleaguePage struct {
 	Item         directory.Member
+	Courses      []courseView
 	Organisation string
 	Change       string // address, "" = not possible
 	Relink       string
@@ -139,7 +160,11 @@ func (s *Site) colleague(q *query) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	page := colleaguePage{Item: m, Organisation: o.Name}
+	courses, err := s.coursesOf(q, m)
+	if err != nil {
+		return answer{}, err
+	}
+	page := colleaguePage{Item: m, Courses: courses, Organisation: o.Name}
 	acts := m.Now == directory.Active || m.Now == directory.Invited || m.Now == directory.Dormant || m.State != directory.Ended && m.Now == directory.Ended
 	if acts && !m.Own {
 		page.Change, page.End = s.colleaguePath(m.ID, "change"), s.colleaguePath(m.ID, "end")

@@ -34,6 +34,7 @@ type deskPage struct {
 	Form     searchForm
 	Meter    meterBox
 	Caseload string
+	Training courseView
 	Until    time.Time // when the reader's replacement ends; zero = it is none
 	Samples  []sampleView
 	Fields   []Label // what the purpose lets this agent see
@@ -115,8 +116,8 @@ func (s *Site) deskWith(q *query, p place, form searchForm, readings []budget.Re
 		}
 	}
 	page := deskPage{
-		Until: q.standing.Account.StandInEnds,
-		Desk:  p.head(), Form: form.labelled(q, p), Meter: newMeter(readings),
+		Until: q.standing.Account.StandInEnds, Training: s.viewCourse(p.register, q.standing.Training(p.register.ID)),
+		Desk: p.head(), Form: form.labelled(q, p), Meter: newMeter(readings),
 		Caseload: p.path("persons"),
 		Fields:   p.fieldLabels(q.standing, s.now()), Samples: s.samplesFor(q, p.register.Code),
 	}

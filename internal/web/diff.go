@@ -48,7 +48,7 @@ var (
 	diffOps     = []string{"new", "changed", "ended"}
 	diffColumns = []string{
 		"code", "name", "organisation", "kind", "siret", "territory", "phone", "state", "register", "purposes", "fields", "limits",
-		"starts", "ends", "email", "given_name", "usual_name", "site", "roles", "identity", "receiver", "headcount", "replacement_until",
+		"starts", "ends", "email", "given_name", "usual_name", "site", "roles", "identity", "receiver", "headcount", "replacement_until", "trained",
 	}
 	diffStates = []string{directory.Invited, directory.Active, directory.Suspended, directory.Ended, directory.Dormant}
 )
@@ -123,6 +123,9 @@ func (w diffWords) value(column, text string) string {
 		return w.day(text)
 	case column == "territory" && text == "*":
 		return w.q.t("approvals.everywhere")
+	case column == "trained":
+		register, until, _ := strings.Cut(text, " ")
+		return w.register(register) + ", " + w.day(until)
 	case column == "register":
 		return w.register(text)
 	case column == "fields":

@@ -34,17 +34,22 @@ func (s *Site) emergency(q *query) (answer, error) {
 }
 
 func (s *Site) emergencyForm(q *query, p place) emergencyPage {
+	return emergencyPage{
+		Desk: p.head(), Typed: readTyped(q), Duty: s.config.Duty, Purpose: string(p.purpose.ID),
+		Action:  personPath(p.register.Code, q.PathValue("handle"), "emergency/open", ""),
+		Back:    personPath(p.register.Code, q.PathValue("handle"), "reason", string(p.purpose.ID)),
+		Motives: emergencyChoices(q),
+	}
+}
+
+// emergencyChoices asks for the motive.
+func emergencyChoices(q *query) options {
 	var motives []choice
 	for _, id := range emergencyMotives {
 		words := q.t("emergency.motive." + id)
 		motives = append(motives, choice{id, Label{FR: words, EN: words}})
 	}
-	return emergencyPage{
-		Desk: p.head(), Typed: readTyped(q), Duty: s.config.Duty, Purpose: string(p.purpose.ID),
-		Action:  personPath(p.register.Code, q.PathValue("handle"), "emergency/open", ""),
-		Back:    personPath(p.register.Code, q.PathValue("handle"), "reason", string(p.purpose.ID)),
-		Motives: choose("emergency", q.t("emergency.question"), q.lang, q.field("emergency"), motives),
-	}
+	return choose("emergency", q.t("emergency.question"), q.lang, q.field("emergency"), motives)
 }
 
 // openEmergency opens contact and representative, and tells two people at once.

@@ -28,7 +28,7 @@ type problemPage struct {
 // problemCodes are the codes that have a text.
 var problemCodes = []string{
 	"not_found", "method", "forbidden", "cross_origin", "dual_control", "weak", "changed", "decided", "officers", "handle", "too_large",
-	"form", "too_many", "flood", "busy", "outcome_unknown", "internal",
+	"exam", "form", "too_many", "flood", "busy", "outcome_unknown", "internal",
 }
 
 // Status shows the page of an HTTP error that the server met before any page did (too many requests, a
@@ -92,6 +92,8 @@ func (s *Site) explain(q *query, err error) answer {
 		return s.stepUp(q)
 	case errors.Is(err, directory.ErrChanged):
 		return problem(http.StatusConflict, "changed")
+	case errors.Is(err, directory.ErrExam):
+		return problem(http.StatusConflict, "exam")
 	case errors.Is(err, directory.ErrDecided):
 		return problem(http.StatusConflict, "decided")
 	case errors.Is(err, directory.ErrOfficers):

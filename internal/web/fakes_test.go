@@ -37,6 +37,7 @@ type fakeRooms struct {
 	fakeExposure
 	fakePrograms
 	fakeWarden
+	fakePupil
 
 	caller    signin.Caller
 	signErr   error // what FromRequest answers
@@ -339,6 +340,7 @@ func newFake(t testing.TB) *fakeRooms {
 			Organisation: directory.Organisation{ID: 3, Name: "Mission locale de la Lézarde", Phone: "01 44 00 12 34"},
 			Site:         directory.Organisation{ID: 4, Parent: 3, Name: "Site de Pantin"},
 			Roles:        []ecluse.Role{ecluse.RoleAgent}, Mandates: []policy.Mandate{mandate},
+			Trainings: []directory.Training{{Account: 7, Register: 1, Exams: 1, Ends: testNow.AddDate(0, 5, 0)}},
 		},
 		colleagues: []directory.Colleague{
 			{Account: directory.Account{ID: 11, GivenName: "Nadia", UsualName: "Ferrand", Email: "nadia.ferrand@lezarde.test"}},

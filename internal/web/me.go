@@ -31,6 +31,7 @@ type rightView struct {
 	Starts, Ends machineTime
 	Running      bool
 	Meter        meterBox
+	Course       courseView
 	Raised       machineTime // until when a colleague raised the soft limit
 }
 
@@ -86,7 +87,7 @@ func (s *Site) viewMandate(q *query, m policy.Mandate) (rightView, error) {
 	if err != nil {
 		return v, err
 	}
-	v.Register = reg.Schema.Label
+	v.Register, v.Course = reg.Schema.Label, s.viewCourse(reg, q.standing.Training(reg.ID))
 	for _, id := range m.Purposes {
 		label := Label{FR: string(id), EN: string(id)}
 		if p, ok := reg.Schema.Purpose(id); ok {

@@ -28,6 +28,10 @@ type refusalPage struct {
 	StepUp  string // path of the page that asks for an own factor and comes back, "" when it cannot help
 	Mend    string // path of the form whose receiver cannot be, with what was typed; "" = another reason
 	Entrust string // path of the page that entrusts the person to a colleague, "" when it cannot help
+	Train   string // path of the training, "" when it cannot help
+	Find    string // POST: the same search for an emergency, "" when it cannot help
+	Typed   typed
+	Motives options
 	Meter   meterBox
 }
 
@@ -38,6 +42,7 @@ type refusal struct {
 	readings  []budget.Reading
 	handle    string
 	emergency bool
+	typed     *typed // of a search
 }
 
 // machineTime is an instant that templates show for people and for machines.
@@ -62,6 +67,12 @@ func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
 		page.Mend = q.route.back(q)
 		s.keepTyped(q, page.Mend)
 	}
+	if slices.Contains(no.reasons, ecluse.ReasonTraining) {
+		page.Train = localPath("training", p.register.Code)
+		if no.typed != nil {
+			page.Find, page.Typed, page.Motives = deskPath(p.register.Code, "search", ""), *no.typed, emergencyChoices(q)
+		}
+	}
 	if no.handle != "" && !no.emergency {
 		page.Urgent = personPath(p.register.Code, no.handle, "emergency", "")
 	}
@@ -70,7 +81,7 @@ func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
 
 // reasonsWithText are the reasons that have a page text.
 var reasonsWithText = []ecluse.Reason{
-	ecluse.ReasonAssuranceTooLow, ecluse.ReasonAgreementEnded, ecluse.ReasonPurposeNotCovered, ecluse.ReasonFieldNotCovered,
+	ecluse.ReasonTraining, ecluse.ReasonAssuranceTooLow, ecluse.ReasonAgreementEnded, ecluse.ReasonPurposeNotCovered, ecluse.ReasonFieldNotCovered,
 	ecluse.ReasonAccountSuspended, ecluse.ReasonAccountPending, ecluse.ReasonSessionExpired, ecluse.ReasonReviewPending,
 	ecluse.ReasonBudgetSearch, ecluse.ReasonBudgetEntries, ecluse.ReasonBudgetTotal, ecluse.ReasonBudgetNew, ecluse.ReasonBudgetOutside,
 	ecluse.ReasonBudgetUnexplained, ecluse.ReasonBudgetOrganisation, ecluse.ReasonBudgetBreaker, ecluse.ReasonBudgetLinks,

@@ -128,17 +128,18 @@ func (t *templates) execute(w io.Writer, name string, v view) error {
 // functions are what templates may call.
 func functions(texts *catalogue, files *assets, zone *time.Location) template.FuncMap {
 	return template.FuncMap{
-		"t":       texts.text,
-		"n":       texts.count,
-		"number":  texts.number,
-		"asset":   files.path,
-		"label":   func(l Label) string { return l.In(texts.lang) },
-		"day":     func(at time.Time) string { return formatDay(texts, at.In(zone)) },
-		"instant": func(at time.Time) string { return formatDay(texts, at.In(zone)) + ", " + at.In(zone).Format("15:04") },
-		"machine": func(at time.Time) string { return at.In(zone).Format(time.RFC3339) },
-		"receipt": groupReceipt,
-		"value":   func(kind, v string) string { return formatValue(texts, kind, v) },
-		"isZero":  time.Time.IsZero,
+		"t":          texts.text,
+		"n":          texts.count,
+		"number":     texts.number,
+		"asset":      files.path,
+		"label":      func(l Label) string { return l.In(texts.lang) },
+		"day":        func(at time.Time) string { return formatDay(texts, at.In(zone)) },
+		"instant":    func(at time.Time) string { return formatDay(texts, at.In(zone)) + ", " + at.In(zone).Format("15:04") },
+		"machine":    func(at time.Time) string { return at.In(zone).Format(time.RFC3339) },
+		"receipt":    groupReceipt,
+		"paragraphs": paragraphs,
+		"value":      func(kind, v string) string { return formatValue(texts, kind, v) },
+		"isZero":     time.Time.IsZero,
 	}
 }
 

@@ -60,6 +60,7 @@ type Directory interface {
 	warden
 	delegator
 	keeper
+	pupils
 }
 
 // Registers gives schemas, never a record; *register.Registers is one.

@@ -93,6 +93,11 @@ func (s *Site) deskTable() []Route {
 		{"POST", "/desk/{register}/persons/{handle}/link", agents, s.makeLink, toLink},
 		{"GET", "/desk/{register}/persons/{handle}/link/done", agents, s.linkDone, nil},
 
+		{"GET", "/training", agents, s.trainings, nil},
+		{"GET", "/training/{register}", agents, s.training, nil},
+		{"GET", "/training/{register}/exam", agents, s.askExam, nil},
+		{"POST", "/training/{register}/exam", agents, s.takeExam, toExam},
+
 		{"GET", "/raises", raisers, s.raises, nil},
 		{"POST", "/raises/confirm", raisers, s.confirmRaise, toRaises},
 		{"POST", "/raises", raisers, s.raise, toRaises},

@@ -56,7 +56,7 @@ func samples() map[string][]any {
 		all["person"] = append(all["person"], personPage{Desk: desk, Relation: relations[need+1], Need: need, Typed: typed{Identifier: "x"}, Purposes: group, Motives: group, TextErr: "x", Faults: faults})
 	}
 	all["case"] = sampleCases(desk, word, at)
-	all["refusal"] = []any{refusalPage{Desk: desk, Reasons: reasonsWithText, Call: "manager", Phone: "x", Duty: "x", Receipt: "x", Urgent: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "yes", Entrust: "/", Mend: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "done"}}
+	all["refusal"] = []any{refusalPage{Desk: desk, Reasons: reasonsWithText, Call: "manager", Phone: "x", Duty: "x", Receipt: "x", Urgent: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "yes", Entrust: "/", Mend: "/", Train: "/", Find: "/", Typed: asked, Motives: group}, refusalPage{Desk: desk, Call: "duty", Raise: "done"}}
 	for _, reason := range reasonsWithText {
 		all["refusal"] = append(all["refusal"], refusalPage{Desk: desk, Reasons: []ecluse.Reason{reason}, Call: "nobody"})
 	}
@@ -72,6 +72,7 @@ func samples() map[string][]any {
 	sampleAccounts(all, in, group, faults, at)
 	sampleExposure(all, word, group, at)
 	samplePrograms(all, in, faults, at)
+	sampleTraining(all, word, group, faults, at)
 	for _, code := range problemCodes {
 		all["problem"] = append(all["problem"], problemPage{Code: code, Phone: "x", Text: "x", Reasons: reasonsWithText})
 	}
@@ -134,7 +135,7 @@ func sampleMe(word Label, at time.Time) mePage {
 	page.Open = []sessionView{{Connection: signin.Connection{At: at, Current: true}}, {Connection: signin.Connection{At: at}, Revoke: "/"}}
 	for _, role := range ecluse.Roles {
 		page.Rights = append(page.Rights,
-			rightView{Role: role, Register: word, Purposes: []Label{word}, Fields: []Label{word}, Starts: machineTime{at}, Running: true, Meter: sampleMeter(), Raised: machineTime{at}},
+			rightView{Role: role, Register: word, Purposes: []Label{word}, Fields: []Label{word}, Starts: machineTime{at}, Running: true, Meter: sampleMeter(), Raised: machineTime{at}, Course: sampleCourses(word, at)[0]},
 			rightView{Role: role, Starts: machineTime{at}, Ends: machineTime{at}, Running: true}, rightView{Role: role})
 	}
 	return page
@@ -251,8 +252,8 @@ func sampleAccounts(all map[string][]any, in input, group options, faults []faul
 	page := colleaguesPage{Organisation: "x", Email: in, Faults: faults}
 	for _, state := range memberStates {
 		m := directory.Member{Account: directory.Account{GivenName: "x", UsualName: "x", Ends: at, StandInEnds: at, ActiveAt: at}, Now: state, Site: "x", Roles: ecluse.Roles, LastMonth: at}
-		page.Groups = append(page.Groups, colleagueGroup{state, []memberView{{m, "/"}, {directory.Member{Now: state}, "/"}}})
-		all["colleague"] = append(all["colleague"], colleaguePage{Item: m, Organisation: "x", Change: "/", Relink: "/", End: "/", Invite: "/"}, colleaguePage{Item: directory.Member{Now: state, Own: true}})
+		page.Groups = append(page.Groups, colleagueGroup{state, []memberView{{m, "/", sampleCourses(Label{FR: "x", EN: "x"}, at)}, {directory.Member{Now: state}, "/", nil}}})
+		all["colleague"] = append(all["colleague"], colleaguePage{Item: m, Courses: sampleCourses(Label{FR: "x", EN: "x"}, at), Organisation: "x", Change: "/", Relink: "/", End: "/", Invite: "/"}, colleaguePage{Item: directory.Member{Now: state, Own: true}})
 		for _, act := range []string{"end", "relink"} {
 			all["colleagueact"] = append(all["colleagueact"], colleagueActPage{m, act, "/", "/"})
 		}

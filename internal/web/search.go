@@ -41,6 +41,10 @@ type searchPage struct {
 // address. It is the agent's own input, not a value of a record.
 type typed struct{ Identifier, Surname, FirstName, BirthDate string }
 
+func (f searchForm) typed() typed {
+	return typed{f.Identifier.Value, f.Surname.Value, f.FirstName.Value, f.BirthDate.Value}
+}
+
 // hitView is one person found.
 type hitView struct {
 	Action   string // POST: opens, or asks for the reason where one is needed
@@ -72,7 +76,7 @@ func (s *Site) search(q *query) (answer, error) {
 	}
 	out, err := s.rooms.Gate.Search(q.Context(), gate.SearchRequest{
 		Caller: q.caller, Register: p.register.Code, Purpose: p.purpose.ID, Query: query,
-		Beyond: q.field("beyond") != "", Channel: ecluse.ChannelPage,
+		Beyond: q.field("beyond") != "", Emergency: q.field("emergency"), Channel: ecluse.ChannelPage,
 	})
 	if err != nil {
 		return answer{}, err
@@ -80,7 +84,8 @@ func (s *Site) search(q *query) (answer, error) {
 	ambiguous := slices.Contains(out.Reasons, ecluse.ReasonSearchAmbiguous)
 	nobody := len(out.Reasons) == 1 && out.Reasons[0] == ecluse.ReasonPersonUnavailable
 	if !out.Allowed && !ambiguous && !nobody {
-		return s.refuse(q, p, refusal{reasons: out.Reasons, receipt: out.Receipt, readings: out.Readings})
+		asked := form.typed()
+		return s.refuse(q, p, refusal{reasons: out.Reasons, receipt: out.Receipt, readings: out.Readings, typed: &asked})
 	}
 	a, err := show("search", s.found(q, p, form, out, ambiguous))
 	a.back = p.head().Home
@@ -94,7 +99,7 @@ func (s *Site) search(q *query) (answer, error) {
 func (s *Site) found(q *query, p place, form searchForm, out gate.SearchOutcome, ambiguous bool) searchPage {
 	page := searchPage{
 		Desk: p.head(), Purpose: string(p.purpose.ID), Meter: newMeter(out.Readings), Receipt: out.Receipt, Phone: q.standing.Organisation.Phone,
-		Typed: typed{form.Identifier.Value, form.Surname.Value, form.FirstName.Value, form.BirthDate.Value},
+		Typed: form.typed(),
 	}
 	for i, item := range page.Meter.Items {
 		if item.Code == ecluse.ReasonBudgetSearch && (page.Search == nil || item.Window == "day") {

@@ -295,6 +295,7 @@ func states() map[string]state {
 	maps.Copy(all, statesOfPrograms())
 	maps.Copy(all, statesOfSecurity())
 	maps.Copy(all, statesOfExposure())
+	maps.Copy(all, statesOfTraining())
 	return all
 }
 

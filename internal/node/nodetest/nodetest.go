@@ -8,7 +8,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -77,10 +79,18 @@ func New(t testing.TB, url string, hooks *store.Hooks) *World {
 	return w
 }
 
+// NewTraining is New with a register whose agents need a certificate. None has one.
+func NewTraining(t testing.TB, url string, hooks *store.Hooks) *World {
+	t.Helper()
+	w := create(t, url, t.TempDir(), hooks, slog.New(slog.DiscardHandler), true)
+	w.Populate()
+	return w
+}
+
 // NewLogged is New with a log that the test reads.
 func NewLogged(t testing.TB, url string, hooks *store.Hooks, log *slog.Logger) *World {
 	t.Helper()
-	w := create(t, url, t.TempDir(), hooks, log)
+	w := create(t, url, t.TempDir(), hooks, log, false)
 	w.Populate()
 	return w
 }
@@ -88,10 +98,10 @@ func NewLogged(t testing.TB, url string, hooks *store.Hooks, log *slog.Logger) *
 // Create makes an empty installation in dir.
 func Create(t testing.TB, url, dir string, hooks *store.Hooks) *World {
 	t.Helper()
-	return create(t, url, dir, hooks, slog.New(slog.DiscardHandler))
+	return create(t, url, dir, hooks, slog.New(slog.DiscardHandler), false)
 }
 
-func create(t testing.TB, url, dir string, hooks *store.Hooks, log *slog.Logger) *World {
+func create(t testing.TB, url, dir string, hooks *store.Hooks, log *slog.Logger, trained bool) *World {
 	t.Helper()
 	if hooks == nil {
 		hooks = &store.Hooks{}
@@ -100,7 +110,7 @@ func create(t testing.TB, url, dir string, hooks *store.Hooks, log *slog.Logger)
 		Clock: &Clock{at: Start}, Accounts: map[string]directory.Account{}, Persons: map[string]ecluse.PersonID{}, Hooks: hooks, log: log, t: t,
 	}
 	w.Config = Config(t, dir, url)
-	definition, err := preset("mission-locale")
+	definition, err := preset("mission-locale", trained)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,13 +128,25 @@ func create(t testing.TB, url, dir string, hooks *store.Hooks, log *slog.Logger)
 	return w
 }
 
-// preset is the whole definition of a preset's register.
-func preset(name string) (*register.Definition, error) {
+// preset is the definition of a preset's register, with its training only if the world asks for it: accounts of
+// a world have no certificate.
+func preset(name string, trained bool) (*register.Definition, error) {
 	folder, err := presets.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	return register.ReadDefinition(name, folder)
+	var files []register.File
+	for _, name := range []string{register.SchemaFile, register.PoliciesFile, register.TextsFile, register.TrainingFile} {
+		text, err := fs.ReadFile(folder, name)
+		if errors.Is(err, fs.ErrNotExist) || name == register.TrainingFile && !trained {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, register.File{Name: name, Data: text})
+	}
+	return register.Define(files...)
 }
 
 // Config writes and reads a configuration file in dir.
