@@ -37,7 +37,8 @@ var (
 // register stores them as one text, which its MAC covers. It never changes. Safe for concurrent use.
 type Definition struct {
 	Schema   *Schema
-	Forbids  *policy.Forbids  // nil = no policies
+	Forbids  *policy.Forbids // nil = no policies
+	Texts    Texts
 	Training *training.Course // nil: whoever opens files needs none
 
 	files []File // in the order of definitionFiles
@@ -108,7 +109,14 @@ func (d *Definition) parse() (err error) {
 	if d.Schema, err = ParseSchema(d.files[0].Path, d.files[0].Data); err != nil {
 		return err
 	}
-	return errors.Join(d.parsePolicies(), d.parseTraining())
+	return errors.Join(d.parsePolicies(), d.parseTexts(), d.parseTraining())
+}
+
+func (d *Definition) parseTexts() (err error) {
+	if f, there := d.file(TextsFile); there {
+		d.Texts, err = parseTexts(f.Path, f.Data)
+	}
+	return err
 }
 
 func (d *Definition) parseTraining() (err error) {

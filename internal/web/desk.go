@@ -18,6 +18,7 @@ type desksPage struct{ Registers []deskChoice }
 
 type deskChoice struct {
 	Label       Label
+	About       Label // the register, in its body's words; "" = they say nothing
 	Href        string
 	Controllers []string
 }
@@ -25,6 +26,7 @@ type deskChoice struct {
 // purposePage asks what the agent is about to do; it is asked once and kept in the addresses.
 type purposePage struct {
 	Register Label
+	About    Label
 	Purposes []deskChoice
 }
 
@@ -44,6 +46,8 @@ type deskPage struct {
 type deskHead struct {
 	Register Label
 	Purpose  Label
+	About    Label  // the register, in its body's words
+	Reminder Label  // before a file is opened
 	Home     string // the desk with the purpose
 	Change   string // where the purpose is changed, "" when there is only one
 }
@@ -68,7 +72,7 @@ func (s *Site) desks(q *query) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		choice := deskChoice{Label: reg.Schema.Label, Href: localPath("desk", reg.Code)}
+		choice := deskChoice{Label: reg.Schema.Label, About: reg.Definition.Texts.About, Href: localPath("desk", reg.Code)}
 		for _, c := range reg.Controllers {
 			choice.Controllers = append(choice.Controllers, c.Name)
 		}
@@ -87,7 +91,7 @@ func (s *Site) desk(q *query) (answer, error) {
 		return answer{}, err
 	}
 	if p.purpose.ID == "" {
-		page := purposePage{Register: p.register.Schema.Label}
+		page := purposePage{Register: p.register.Schema.Label, About: p.register.Definition.Texts.About}
 		for _, c := range p.purposes {
 			page.Purposes = append(page.Purposes, deskChoice{Label: c.Label, Href: deskPath(p.register.Code, "", string(c.ID))})
 		}
@@ -166,7 +170,8 @@ func (s *Site) place(q *query, purpose string) (place, error) {
 }
 
 func (p place) head() deskHead {
-	h := deskHead{Register: p.register.Schema.Label, Purpose: p.purpose.Label, Home: p.path("")}
+	texts := p.register.Definition.Texts
+	h := deskHead{Register: p.register.Schema.Label, Purpose: p.purpose.Label, About: texts.About, Reminder: texts.Reminder, Home: p.path("")}
 	if len(p.purposes) > 1 {
 		h.Change = localPath("desk", p.register.Code)
 	}

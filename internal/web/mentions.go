@@ -18,6 +18,7 @@ type mentionsPage struct {
 type mentionedRegister struct {
 	Label       Label
 	Controllers []register.Controller
+	Rights      Label // in the body's words; "" = they say nothing
 }
 
 var controllerRoles = []string{"operates", "notifies", "answers"}
@@ -30,7 +31,7 @@ func (s *Site) mentions(q *query) (answer, error) {
 	}
 	page := mentionsPage{Suppliers: s.config.Mentions.Suppliers, Hosting: s.config.Mentions.Hosting, Demo: s.config.Demo != nil}
 	for _, reg := range all {
-		page.Registers = append(page.Registers, mentionedRegister{Label: reg.Schema.Label, Controllers: withKnownRoles(reg.Controllers)})
+		page.Registers = append(page.Registers, mentionedRegister{Label: reg.Schema.Label, Controllers: withKnownRoles(reg.Controllers), Rights: reg.Definition.Texts.Rights})
 	}
 	return show("mentions", page)
 }

@@ -21,6 +21,7 @@ type refusalPage struct {
 	At      machineTime
 	Phone   string // the account manager's organisation
 	Duty    string // the duty officer
+	Help    register.Help
 	Call    string // whom the reasons point to: manager, duty, officer, nobody
 	Urgent  string // path of the emergency page, "" when it cannot help
 	Purpose string
@@ -52,7 +53,7 @@ type machineTime struct{ time.Time }
 func (s *Site) refuse(q *query, p place, no refusal) (answer, error) {
 	page := refusalPage{
 		Desk: p.head(), Reasons: known403(no.reasons), Rules: rules(p.register, no.reasons, q.lang), Receipt: no.receipt, At: machineTime{s.now()}, Purpose: string(p.purpose.ID),
-		Phone: q.standing.Organisation.Phone, Duty: s.config.Duty, Meter: newMeter(no.readings),
+		Phone: q.standing.Organisation.Phone, Duty: s.config.Duty, Help: p.register.Definition.Texts.Help, Meter: newMeter(no.readings),
 	}
 	page.Call, page.Raise = whomToCall(page.Reasons), raiseHelps(no.reasons, no.readings)
 	if no.handle != "" && linkHelps(no.reasons) {

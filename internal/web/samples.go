@@ -16,7 +16,7 @@ import (
 func samples() map[string][]any {
 	at := time.Date(2026, 1, 1, 9, 30, 0, 0, time.UTC)
 	word := Label{FR: "x", EN: "x"}
-	desk := deskHead{Register: word, Purpose: word, Home: "/", Change: "/"}
+	desk := deskHead{Register: word, Purpose: word, About: word, Reminder: word, Home: "/", Change: "/"}
 	in := input{ID: "x", Name: "x", Label: "x", Hint: "x", Error: "x", MaxLength: 9, Autocomplete: "off", Inputmode: "numeric"}
 	faults := []fault{{Field: "x", Message: "x"}}
 	group := options{ID: "x", Name: "x", Legend: "x", Error: "x", Items: []option{{ID: "x-0", Value: "a", Label: "x", Checked: true}, {ID: "x-1", Value: "b", Label: "x"}}}
@@ -29,9 +29,9 @@ func samples() map[string][]any {
 		"signedout":  {signedOutPage{}, signedOutPage{Federation: true}},
 		"invitation": {invitationPage{}, invitationPage{Providers: []Provider{{ID: "x", Label: "x"}}}},
 		"session":    {sessionPage{}},
-		"desks":      {desksPage{}, desksPage{Registers: []deskChoice{{Label: word, Href: "/", Controllers: []string{"x"}}}}},
+		"desks":      {desksPage{}, desksPage{Registers: []deskChoice{{Label: word, About: word, Href: "/", Controllers: []string{"x"}}}}},
 		"home":       {homePage{}, sampleHome()},
-		"purpose":    {purposePage{Register: word}, purposePage{Register: word, Purposes: []deskChoice{{Label: word, Href: "/"}}}},
+		"purpose":    {purposePage{Register: word}, purposePage{Register: word, About: word, Purposes: []deskChoice{{Label: word, Href: "/"}}}},
 		"emergency":  {emergencyPage{Desk: desk, Typed: asked, Motives: group, Faults: faults, Duty: "x"}},
 		"mentions":   {mentionsPage{Demo: true}, sampleMentions(word)},
 		"me":         {mePage{}, sampleMe(word, at)},
@@ -56,7 +56,7 @@ func samples() map[string][]any {
 		all["person"] = append(all["person"], personPage{Desk: desk, Relation: relations[need+1], Need: need, Typed: typed{Identifier: "x"}, Purposes: group, Motives: group, TextErr: "x", Faults: faults})
 	}
 	all["case"] = sampleCases(desk, word, at)
-	all["refusal"] = []any{refusalPage{Desk: desk, Reasons: reasonsWithText, Call: "manager", Phone: "x", Duty: "x", Receipt: "x", Urgent: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "yes", Entrust: "/", Mend: "/", Train: "/", Find: "/", Typed: asked, Motives: group}, refusalPage{Desk: desk, Call: "duty", Raise: "done"}}
+	all["refusal"] = []any{refusalPage{Desk: desk, Reasons: reasonsWithText, Call: "manager", Phone: "x", Duty: "x", Help: register.Help{Name: word, Phone: "x", Email: "x"}, Rules: []string{"x"}, Receipt: "x", Urgent: "/"}, refusalPage{Desk: desk, Call: "duty", Raise: "yes", Entrust: "/", Mend: "/", Train: "/", Find: "/", Typed: asked, Motives: group}, refusalPage{Desk: desk, Call: "duty", Raise: "done"}}
 	for _, reason := range reasonsWithText {
 		all["refusal"] = append(all["refusal"], refusalPage{Desk: desk, Reasons: []ecluse.Reason{reason}, Call: "nobody"})
 	}
@@ -125,7 +125,7 @@ func sampleMeter() meterBox {
 
 func sampleMentions(word Label) mentionsPage {
 	page := mentionsPage{Suppliers: []Supplier{{Name: "x", Task: "x"}}, Hosting: "x"}
-	page.Registers = []mentionedRegister{{Label: word, Controllers: []register.Controller{{Name: "x", DPO: "x", Roles: controllerRoles}, {Name: "x"}}}}
+	page.Registers = []mentionedRegister{{Label: word, Rights: word, Controllers: []register.Controller{{Name: "x", DPO: "x", Roles: controllerRoles}, {Name: "x"}}}}
 	return page
 }
 
