@@ -43,8 +43,8 @@ func (s Standing) looksAt(c ecluse.ControllerID) bool {
 	return s.Controller.ID == 0 || s.Controller.ID == c
 }
 
-// Examined are an account, first, and with tree its family (Lineage), for who may examine them. Rows written around the program are among them: what they read before counts.
-// Errors: ErrNotFound, ErrInactive, ErrWeak, ErrTooMany.
+// Examined are an account, first, and with tree its family (Lineage), for who may examine them. Rows written
+// around the program are among them: what they read before counts. Errors: ErrNotFound, ErrInactive, ErrWeak, ErrTooMany.
 func (d *Directory) Examined(ctx context.Context, by Actor, id ecluse.AccountID, tree bool) ([]Kin, error) {
 	s, err := d.examiner(ctx, by)
 	if err != nil {

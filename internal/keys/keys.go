@@ -21,6 +21,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -172,8 +173,13 @@ func (k *Keys) MAC(domain string, parts ...[]byte) []byte {
 }
 
 func versioned(domain string) bool {
-	version := domain[strings.LastIndexByte(domain, '/')+1:]
-	return len(version) == 2 && version[0] == 'v' && '1' <= version[1] && version[1] <= '9' && len(domain) > len(version)
+	i := strings.LastIndex(domain, "/v")
+	if i < 1 {
+		return false
+	}
+	digits := domain[i+len("/v"):]
+	_, err := strconv.ParseUint(digits, 10, 32)
+	return err == nil && digits[0] != '0'
 }
 
 // MAC is HMAC-SHA256 over length-prefixed parts, so that no two lists of parts collide.

@@ -163,7 +163,7 @@ func TestMACsDifferByDomainPartsAndKeys(t *testing.T) {
 
 func TestADomainWithoutAVersionMakesNoMAC(t *testing.T) {
 	k, _ := create(t)
-	for _, domain := range []string{"", "a", "a/v", "a/v0", "a/v1/b", "a/1", "a.v1"} {
+	for _, domain := range []string{"", "a", "a/v", "a/v0", "a/v01", "a/v1x", "/v", "a/v1/b", "a/1", "a.v1"} {
 		func() {
 			defer func() {
 				if recover() == nil {
@@ -172,6 +172,13 @@ func TestADomainWithoutAVersionMakesNoMAC(t *testing.T) {
 			}()
 			k.MAC(domain)
 		}()
+	}
+	made := map[string]bool{}
+	for _, domain := range []string{"a/v1", "a/v9", "a/v10", "a/v123"} {
+		made[string(k.MAC(domain))] = true
+	}
+	if len(made) != 4 {
+		t.Error("two versions make the same MAC")
 	}
 }
 
