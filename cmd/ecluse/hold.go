@@ -42,15 +42,15 @@ func (c holdMakeCommand) Run(s *surroundings) error {
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(s.Out, "Hold %d: until it is ended by somebody else, ecluse retention removes nothing that was written %s.\n", h.ID, heldSince(h))
+	_, err = fmt.Fprintf(s.Out, "Hold %d: until it is ended by somebody else, ecluse retention removes nothing that was written %s.\n", h.ID, heldSince(h.Since))
 	return err
 }
 
-func heldSince(h node.Hold) string {
-	if h.Since.IsZero() {
+func heldSince(since time.Time) string {
+	if since.IsZero() {
 		return "so far or from now on"
 	}
-	return "from " + h.Since.Format(time.DateOnly) + " on"
+	return "from " + since.Format(time.DateOnly) + " on"
 }
 
 type holdListCommand struct {
@@ -77,7 +77,7 @@ func (c holdListCommand) Run(s *surroundings) error {
 		if !h.EndedAt.IsZero() {
 			state = "ended " + h.EndedAt.Format(time.DateOnly) + " by " + h.EndedBy
 		}
-		fmt.Fprintf(&text, "%d  what was written %s  made %s by %s, %s\n    %q\n", h.ID, heldSince(h), h.At.Format(time.DateOnly), h.MadeBy, state, h.Reason)
+		fmt.Fprintf(&text, "%d  what was written %s  made %s by %s, %s\n    %q\n", h.ID, heldSince(h.Since), h.At.Format(time.DateOnly), h.MadeBy, state, h.Reason)
 	}
 	if len(all) == 0 {
 		text.WriteString("There is no hold.\n")
@@ -111,7 +111,7 @@ func holdProblem(err error) error {
 	case errors.Is(err, node.ErrSameHand):
 		return refused(err, "another operator runs ecluse hold end")
 	case errors.Is(err, node.ErrHoldAltered):
-		return refused(err, "ecluse verify, and the log of the database, say more")
+		return refused(err, "retention removes nothing while it is so: compare with ecluse hold list on a restored backup, and ask who can write to the database")
 	}
 	return err
 }

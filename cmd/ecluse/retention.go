@@ -35,11 +35,8 @@ func (c retentionCommand) Run(s *surroundings) error {
 	if errors.Is(err, node.ErrLeap) {
 		return refused(err, "if the clock is right, run it with --accept-clock")
 	}
-	if errors.Is(err, node.ErrHoldAltered) {
-		return refused(err, "ecluse verify --deep; then end that hold in a restored database, or ask the operator of the database")
-	}
 	if err != nil {
-		return err
+		return holdProblem(err)
 	}
 	bar.end()
 	if c.JSON {
@@ -54,12 +51,16 @@ func (c retentionCommand) words(s *surroundings, r node.RetentionReport) error {
 	if r.DryRun {
 		verb = "Would remove"
 	}
-	fmt.Fprintf(&text, "%s, references of entries before %s among it:\n", verb, r.Before.Format(time.RFC3339))
+	if r.Before.IsZero() {
+		fmt.Fprintf(&text, "%s:\n", verb)
+	} else {
+		fmt.Fprintf(&text, "%s, references of entries before %s among it:\n", verb, r.Before.Format(time.RFC3339))
+	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Removed)) {
 		fmt.Fprintf(&text, "  %-15s %d\n", kind, r.Removed[kind])
 	}
 	if r.Held {
-		fmt.Fprintf(&text, "A hold is in force (ecluse hold list): nothing that was written from %s on is removed.\n", r.Before.Format(time.RFC3339))
+		fmt.Fprintf(&text, "A hold is in force (ecluse hold list): nothing is removed that was written %s.\n", heldSince(r.HeldSince))
 	}
 	if len(r.Destroyed) > 0 {
 		fmt.Fprintf(&text, "Period keys of %s: destroyed; copy the key file to the other nodes.\n", strings.Join(r.Destroyed, ", "))

@@ -16,7 +16,7 @@ import (
 type verifyCommand struct {
 	configFlag
 	Receipts string `placeholder:"FILE" type:"existingfile" help:"Receipt ids, one a line: says of each whether its entry is in the proven ledger."`
-	Deep     bool   `help:"Rebuild every budget and every memory from the entries too (needs the database)."`
+	Deep     bool   `help:"Rebuild every budget and every memory from the entries too, and compare the holds (needs the database)."`
 	Key      string `placeholder:"VERIFIER" help:"Public key of the ledger, got from elsewhere than the bundle."`
 	JSON     bool   `name:"json" help:"Print the report as JSON."`
 	Bundle   string `arg:"" optional:"" type:"existingfile" help:"Bundle written by ecluse bundle; without it the database of --config is verified."`
@@ -135,7 +135,7 @@ func (c verifyCommand) words(w io.Writer, r ledger.Report) {
 		say("The first %d entries are under a signature; %d are newer.", r.Checkpoint, r.Entries-r.Checkpoint)
 	}
 	if c.Deep {
-		say("Every budget, memory and chain was rebuilt from the entries and compared.")
+		say("Every budget, memory and chain was rebuilt from the entries and compared, and every hold with its entries.")
 	}
 	if r.Receipts != nil {
 		say("Receipts: %d found, %d missing.", r.Receipts.Found, len(r.Receipts.Missing))

@@ -59,6 +59,7 @@ type Detail struct {
 	Target []byte           `json:"x,omitempty"`  // sealed id of a person that was refused as unavailable
 	// Counts says how many rows of what a purge or a restore concerned.
 	Counts map[string]int64 `json:"n,omitempty"`
+	Days   int              `json:"dy,omitempty"` // purge: how long references are kept
 }
 
 // Entry is one line of the ledger. References are zero once purged (Purged).

@@ -121,16 +121,26 @@ func (b *batchWriter) review(c *Candidate, e Entry) {
 var ErrAltered = errors.New("the entry was altered")
 
 // Entry reads one entry and checks its content against its leaf: ErrAltered.
-func (l *Ledger) Entry(ctx context.Context, n ecluse.EntryNumber) (e Entry, err error) {
+func (l *Ledger) Entry(ctx context.Context, n ecluse.EntryNumber) (Entry, error) {
+	return ReadEntry(ctx, l.store, l.keys, n)
+}
+
+// EntryRows reads entries, in order.
+type EntryRows interface {
+	Entries(ctx context.Context, from, to ecluse.EntryNumber, each func(*Entry) error) error
+}
+
+// ReadEntry is Ledger.Entry where no ledger is open.
+func ReadEntry(ctx context.Context, rows EntryRows, k *keys.Keys, n ecluse.EntryNumber) (e Entry, err error) {
 	found := false
-	err = l.store.Entries(ctx, n, n+1, func(read *Entry) error {
+	err = rows.Entries(ctx, n, n+1, func(read *Entry) error {
 		e, found = *read, true
 		return nil
 	})
 	if err != nil {
 		return e, fmt.Errorf("read entry %d: %w", n, err)
 	}
-	period, err := l.keys.Period(e.At)
+	period, err := k.Period(e.At)
 	if err != nil || !found || e.Purged || !e.readable() || leafOf(&e, period) != e.Leaf {
 		return e, fmt.Errorf("entry %d: %w", n, ErrAltered)
 	}

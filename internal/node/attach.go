@@ -57,7 +57,7 @@ func Attach(ctx context.Context, o Options) (_ *Attached, err error) {
 func (a *Attached) Close() error { return a.Store.Close() }
 
 // Verify proves the ledger as of now against this node's checkpoint, with the key file. deep also
-// rebuilds meters and memories. receipts may be nil.
+// rebuilds meters and memories, and compares the holds with their entries. receipts may be nil.
 func (a *Attached) Verify(ctx context.Context, deep bool, receipts []string) (ledger.Report, error) {
 	var report ledger.Report
 	err := a.Store.Snapshot(ctx, func(s *store.Snapshot) error {
@@ -69,7 +69,23 @@ func (a *Attached) Verify(ctx context.Context, deep bool, receipts []string) (le
 		}
 		return err
 	})
+	if err == nil && deep {
+		err = a.verifyHolds(ctx, &report)
+	}
 	return report, err
+}
+
+// verifyHolds looks twice before it calls a hold altered: one may be made or ended between two reads.
+func (a *Attached) verifyHolds(ctx context.Context, report *ledger.Report) error {
+	_, err := holdRows(ctx, a.Store, a.Keys)
+	if errors.Is(err, ErrHoldAltered) {
+		_, err = holdRows(ctx, a.Store, a.Keys)
+	}
+	if errors.Is(err, ErrHoldAltered) || errors.Is(err, ledger.ErrAltered) {
+		report.Problems, report.OK = append(report.Problems, err.Error()), false
+		return nil
+	}
+	return err
 }
 
 func (a *Attached) checkpoints() [][]byte {

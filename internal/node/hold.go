@@ -27,8 +27,8 @@ var (
 	ErrNoHold = errors.New("there is no such hold in force")
 	// ErrSameHand: whoever made a hold does not end it.
 	ErrSameHand = errors.New("whoever made a hold does not end it: somebody else has to")
-	// ErrHoldAltered: a hold was written around the program. Nothing is removed.
-	ErrHoldAltered = errors.New("a hold was written around the program: nothing is removed")
+	// ErrHoldAltered: a hold was altered, ended or removed around the program. Nothing is removed meanwhile.
+	ErrHoldAltered = errors.New("a hold was altered, ended or removed around the program")
 )
 
 const (
@@ -87,7 +87,7 @@ func (n *Node) Hold(ctx context.Context, since time.Time, reason, by string) (Ho
 // EndHold ends a hold; by must be another operator than made it. Errors: ErrNoHold, ErrSameHand,
 // ErrHoldAltered.
 func (n *Node) EndHold(ctx context.Context, id int64, by string) error {
-	rows, err := n.holds(ctx)
+	rows, err := holdRows(ctx, n.Store, n.Keys)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (n *Node) EndHold(ctx context.Context, id int64, by string) error {
 
 // Holds are all holds, ended ones included: ErrHoldAltered.
 func (n *Node) Holds(ctx context.Context) ([]Hold, error) {
-	rows, err := n.holds(ctx)
+	rows, err := holdRows(ctx, n.Store, n.Keys)
 	if err != nil {
 		return nil, err
 	}
@@ -136,19 +136,19 @@ func (n *Node) shownHold(row store.Hold) (Hold, error) {
 	return Hold{int64(row.ID), row.Since, string(reason), row.MadeBy, row.At, row.EndedAt, row.EndedBy}, nil
 }
 
-// holds are the rows, if they are what the ledger says of them. The entry of a hold in force is kept by that
-// very hold, so that none can be deleted, or put back as it was before its end, unseen.
-func (n *Node) holds(ctx context.Context) ([]store.Hold, error) {
-	rows, err := n.Store.Holds(ctx)
+// holdRows are the holds, if they are what the ledger says of them: ErrHoldAltered. The entry of a hold in
+// force is kept by that very hold, so that none can be deleted, or put back as it was before its end, unseen.
+func holdRows(ctx context.Context, db *store.DB, k *keys.Keys) ([]store.Hold, error) {
+	rows, err := db.Holds(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the holds: %w", err)
 	}
-	said, err := n.holdsSaid(ctx)
+	said, err := holdsSaid(ctx, db, k)
 	if err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
-		if !hmac.Equal(row.MAC, holdMAC(n.Keys, row)) || row.EndedAt.IsZero() != said[row.ID] {
+		if !hmac.Equal(row.MAC, holdMAC(k, row)) || row.EndedAt.IsZero() != said[row.ID] {
 			return nil, ErrHoldAltered
 		}
 		delete(said, row.ID)
@@ -160,14 +160,14 @@ func (n *Node) holds(ctx context.Context) ([]store.Hold, error) {
 }
 
 // holdsSaid are the holds that are in force by the ledger.
-func (n *Node) holdsSaid(ctx context.Context) (map[ecluse.EntryNumber]bool, error) {
-	numbers, err := n.Store.HoldEntries(ctx)
+func holdsSaid(ctx context.Context, db *store.DB, k *keys.Keys) (map[ecluse.EntryNumber]bool, error) {
+	numbers, err := db.HoldEntries(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the entries of holds: %w", err)
 	}
 	said := map[ecluse.EntryNumber]bool{}
 	for _, number := range numbers {
-		e, err := n.Ledger.Entry(ctx, number)
+		e, err := ledger.ReadEntry(ctx, db, k, number)
 		if err != nil {
 			return nil, fmt.Errorf("read what the ledger says of holds: %w", err)
 		}
@@ -186,7 +186,7 @@ func (n *Node) holdsSaid(ctx context.Context) (map[ecluse.EntryNumber]bool, erro
 
 // heldFrom is the instant from which on holds in force keep everything; ok is false without any.
 func (n *Node) heldFrom(ctx context.Context) (from time.Time, ok bool, err error) {
-	rows, err := n.holds(ctx)
+	rows, err := holdRows(ctx, n.Store, n.Keys)
 	for _, row := range rows {
 		if row.EndedAt.IsZero() && (!ok || row.Since.Before(from)) {
 			from, ok = row.Since, true

@@ -3,6 +3,7 @@ package node_test
 import (
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,8 +115,11 @@ func TestAHoldThatWasTouchedAroundTheProgramStopsRetention(t *testing.T) {
 			if err := w.EndHold(t.Context(), h.ID, "cli:paul@host"); !errors.Is(err, node.ErrHoldAltered) {
 				t.Errorf("%s: it is ended: %v", attack, err)
 			}
+			r, err := attach(t, w, w.Config).Verify(t.Context(), true, nil)
+			if err != nil || r.OK || !slices.Equal(r.Problems, []string{node.ErrHoldAltered.Error()}) {
+				t.Errorf("%s: verify --deep finds %v, %v", attack, r.Problems, err)
+			}
 		}
-		holds(t, w, w.Config)
 	})
 }
 

@@ -33,12 +33,13 @@ type RetentionOptions struct {
 // RetentionReport says what retention removed, or would.
 type RetentionReport struct {
 	DryRun    bool             `json:"dry_run"`
-	Before    time.Time        `json:"before"`            // references of entries before it
-	Held      bool             `json:"held"`              // a hold is in force: what was written since then stays
-	Removed   map[string]int64 `json:"removed"`           // rows by kind, store.Purged…
-	Entry     int64            `json:"entry"`             // number of the purge entry; -1 = nothing was due
-	Destroyed []string         `json:"periods_destroyed"` // months whose key is gone
-	KeysUntil time.Time        `json:"keys_until"`        // end of the last month that has a key
+	Before    time.Time        `json:"before,omitzero"`     // references of entries before it; zero = none, a hold keeps all
+	Held      bool             `json:"held"`                // a hold is in force
+	HeldSince time.Time        `json:"held_since,omitzero"` // what was written from then on stays; zero = all that is there
+	Removed   map[string]int64 `json:"removed"`             // rows by kind, store.Purged…
+	Entry     int64            `json:"entry"`               // number of the purge entry; -1 = nothing was due
+	Destroyed []string         `json:"periods_destroyed"`   // months whose key is gone
+	KeysUntil time.Time        `json:"keys_until"`          // end of the last month that has a key
 }
 
 // Retain removes what has been kept long enough, writes that down first, destroys the period keys of
@@ -66,7 +67,7 @@ func (n *Node) Retain(ctx context.Context, o RetentionOptions) (RetentionReport,
 	if err != nil {
 		return r, err
 	}
-	if r.Held = held; held {
+	if r.Held, r.HeldSince = held, from; held {
 		cut = hold(cut, from)
 	}
 	r.Before = cut.Entries
@@ -128,20 +129,13 @@ func (n *Node) announce(ctx context.Context, r *RetentionReport, to ecluse.Entry
 	}
 	results, err := n.Ledger.Append(ctx, ledger.Candidate{
 		Kind: ledger.KindPurge, Revision: ledger.AnyRevision,
-		Detail: ledger.Detail{What: "retention", Refers: int64(to), Counts: counted(r.Removed, n.Config.Retention), By: by},
+		Detail: ledger.Detail{What: "retention", Refers: int64(to), Counts: maps.Clone(r.Removed), Days: n.Config.Retention.Entries, By: by},
 	})
 	if err != nil {
 		return fmt.Errorf("write the purge down: %w", err)
 	}
 	r.Entry = int64(results[0].N)
 	return nil
-}
-
-// counted is what the purge entry says: the rows of each kind, and the periods that applied.
-func counted(removed map[string]int64, p config.Retention) map[string]int64 {
-	counts := maps.Clone(removed)
-	counts["days"] = int64(p.Entries)
-	return counts
 }
 
 func (n *Node) remove(ctx context.Context, r *RetentionReport, cut store.Cutoffs, first, to ecluse.EntryNumber, progress func(done, total int64)) error {

@@ -176,7 +176,7 @@ func TestRetentionKeepsWhatTheConfigurationSays(t *testing.T) {
 			purge, err = e.ReadDetail()
 			return err
 		})
-		if err != nil || purge.Counts["days"] != 200 {
+		if err != nil || purge.Days != 200 || purge.Counts["days"] != 0 {
 			t.Errorf("the purge entry says %+v, %v", purge.Counts, err)
 		}
 	})
