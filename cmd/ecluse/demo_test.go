@@ -70,6 +70,15 @@ func TestTheReadyFileOfADemoSaysWhoAndWhere(t *testing.T) {
 			t.Errorf("%s: sites %v, organisations %v, roles (-want +got):\n%s", preset, sites, organisations, diff)
 		}
 	}
+	var lapsing []string
+	for _, i := range r.Lapsing {
+		if i.Preset == "mission-locale" || i.Preset == "licences-sport" {
+			lapsing = append(lapsing, i.Preset+" "+i.Training)
+		}
+	}
+	if diff := cmp.Diff([]string{"mission-locale due", "mission-locale expired", "licences-sport due", "licences-sport expired"}, lapsing); diff != "" {
+		t.Errorf("whose training is over or nearly so (-want +got):\n%s", diff)
+	}
 	relations := map[string]int{}
 	for _, s := range r.Samples {
 		relations[s.Register+" "+s.Relation]++

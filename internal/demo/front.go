@@ -3,9 +3,11 @@ package demo
 import (
 	"context"
 	"net/url"
+	"slices"
 	"sync"
 
 	"ecluse"
+	"ecluse/internal/directory"
 	"ecluse/internal/generate"
 	"ecluse/internal/node"
 	"ecluse/internal/web"
@@ -33,10 +35,14 @@ func (d *Demo) front(ctx context.Context) (*web.Demo, error) {
 			return nil, err
 		}
 		names := structure(p)
-		for _, a := range shown(p) {
+		lapses := slices.DeleteFunc(lapsing(p), func(a generate.Account) bool {
+			state := d.training(p, a)
+			return state == "" || state == directory.TrainingValid
+		})
+		for _, a := range slices.Concat(shown(p), lapses) {
 			front.Identities = append(front.Identities, web.DemoIdentity{
 				Role: a.Role, Name: a.GivenName + " " + a.UsualName, Organisation: names[a.Organisation], Site: names[a.Site],
-				Register: reg.Schema.Label, SignIn: "/sign-in/" + ProviderID + "?login_hint=" + url.QueryEscape(a.Login),
+				Register: reg.Schema.Label, Training: d.training(p, a), SignIn: "/sign-in/" + ProviderID + "?login_hint=" + url.QueryEscape(a.Login),
 			})
 		}
 	}

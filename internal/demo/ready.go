@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"ecluse"
+	"ecluse/internal/directory"
 	"ecluse/internal/generate"
 	"ecluse/internal/keys"
 	"ecluse/internal/policy"
@@ -20,6 +21,7 @@ type Ready struct {
 	ClockURL   string      `json:"clock_url"`
 	Database   string      `json:"database"`
 	Identities []Identity  `json:"identities"`
+	Lapsing    []Identity  `json:"lapsing"` // whose training is over, or soon is
 	APIClients []APIClient `json:"api_clients"`
 	Samples    []Sample    `json:"samples"`
 }
@@ -57,19 +59,27 @@ const samplesPerRelation = 20
 func (d *Demo) Ready(baseURL string) Ready {
 	r := Ready{
 		Version: 1, BaseURL: baseURL, ClockURL: baseURL + clockPath, Database: d.Node.Store.Engine(),
-		Identities: []Identity{}, APIClients: d.clients, Samples: []Sample{},
+		Identities: []Identity{}, Lapsing: []Identity{}, APIClients: d.clients, Samples: []Sample{},
 	}
 	for _, p := range d.Populations {
 		for _, a := range shown(p) {
-			r.Identities = append(r.Identities, Identity{
-				Preset: p.Register(), Register: p.Register(), Role: a.Role, Account: a.Login, Name: a.GivenName + " " + a.UsualName,
-				Organisation: a.Organisation, Site: a.Site, Login: a.Login, ACR: "eidas2", TOTPSecret: d.CodeSecret(a),
-				Training: d.training(p, a),
-			})
+			r.Identities = append(r.Identities, d.identity(p, a))
+		}
+		for _, a := range lapsing(p) {
+			if i := d.identity(p, a); i.Training != "" && i.Training != directory.TrainingValid {
+				r.Lapsing = append(r.Lapsing, i)
+			}
 		}
 		r.Samples = append(r.Samples, samples(p)...)
 	}
 	return r
+}
+
+func (d *Demo) identity(p *generate.Population, a generate.Account) Identity {
+	return Identity{
+		Preset: p.Register(), Register: p.Register(), Role: a.Role, Account: a.Login, Name: a.GivenName + " " + a.UsualName,
+		Organisation: a.Organisation, Site: a.Site, Login: a.Login, ACR: "eidas2", TOTPSecret: d.CodeSecret(a), Training: d.training(p, a),
+	}
 }
 
 // Write writes the file whole or not at all.

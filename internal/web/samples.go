@@ -105,7 +105,7 @@ func sampleHome() homePage {
 func sampleGroups(word Label) []demoGroup {
 	group := demoGroup{Register: word}
 	for _, role := range ecluse.Roles {
-		group.Roles = append(group.Roles, demoRole{Role: role, People: []DemoIdentity{{Role: role, Name: "x", Organisation: "x", Site: "x", SignIn: "/"}}})
+		group.Roles = append(group.Roles, demoRole{Role: role, People: []DemoIdentity{{Role: role, Name: "x", Organisation: "x", Site: "x", Training: "expired", SignIn: "/"}}})
 	}
 	return []demoGroup{group}
 }

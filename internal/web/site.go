@@ -54,6 +54,7 @@ type DemoIdentity struct {
 	Organisation string
 	Site         string
 	Register     Label
+	Training     string // what an agent's certificate is worth, "" = none is asked for
 	SignIn       string // local URL that signs in without a form
 }
 
