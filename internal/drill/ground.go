@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"slices"
 	"time"
 
 	"ecluse"
@@ -141,7 +140,7 @@ func (g *ground) wait(ctx context.Context, from string) error {
 	}
 	now := g.now()
 	at := time.Date(now.Year(), now.Month(), now.Day(), hour.Hour(), hour.Minute(), 0, 0, time.UTC)
-	for !at.After(now) || !working(at) {
+	for !at.After(now) || !generate.WorkingDay(at) {
 		at = at.AddDate(0, 0, 1)
 	}
 	return g.advance(ctx, at.Sub(now))
@@ -153,9 +152,4 @@ func (g *ground) hour(ctx context.Context, meanwhile func() error) error {
 		return err
 	}
 	return g.advance(ctx, time.Hour)
-}
-
-// working reports whether a day is a working day.
-func working(at time.Time) bool {
-	return !slices.Contains([]time.Weekday{time.Saturday, time.Sunday}, at.Weekday())
 }

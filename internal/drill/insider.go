@@ -34,7 +34,7 @@ func insider(perDay int) scenario {
 				thieves: []*thief{t}, discreet: true,
 				note: "Persons of her own caseload are hers to open and are not tried. Nothing stops it below the budgets: the account managers' reviews of what she justified, the persons' own questions and, later, detection are what can notice it.",
 				hour: func(ctx context.Context, n int) error {
-					if n%24 != 0 || !working(g.now()) {
+					if n%24 != 0 || !generate.WorkingDay(g.now()) {
 						return nil
 					}
 					return t.pick(ctx, perDay)

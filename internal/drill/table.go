@@ -64,12 +64,14 @@ func (s *Scope) worse(other Scope) {
 
 // Normal is what the agents at work met.
 type Normal struct {
-	Agents  int     `json:"agents"`  // of the attacked register, who follow persons, those stolen left out
-	Worked  int     `json:"worked"`  // of them, that had their turn at least once
-	Acts    int     `json:"acts"`    // sign-ins, pages of the caseload, searches, openings
-	Refused int     `json:"refused"` // of the acts
-	StepUps int     `json:"step_ups"`
-	Share   float64 `json:"share"` // refused or stepped up, of the acts
+	Agents  int `json:"agents"`  // of the attacked register, who follow persons, those stolen left out
+	Worked  int `json:"worked"`  // of them, that had their turn at least once
+	Acts    int `json:"acts"`    // sign-ins, pages of the caseload, searches, openings
+	Refused int `json:"refused"` // of the acts
+	StepUps int `json:"step_ups"`
+
+	Refusals map[string]int `json:"refusals"` // of those refused, by code
+	Share    float64        `json:"share"`    // refused or stepped up, of the acts
 }
 
 // Unanswered is a published case that is not answered yet.
@@ -119,10 +121,10 @@ func (t Table) WriteMarkdown(w io.Writer) error {
 		"| scope precision, recall | normal acts refused, step-ups | agents at work | ledger |\n")
 	b.WriteString("|" + strings.Repeat("---|", columns) + "\n")
 	for _, r := range t.Rows {
-		fmt.Fprintf(&b, "| `%s` | %s | %d persons, %d records | %.2f %% of %s | %d | %s | %s | %s | %d | %s | %d, %d of %s (%.2f %%) | %d of %d | %s |\n",
+		fmt.Fprintf(&b, "| `%s` | %s | %d persons, %d records | %.2f %% of %s | %d | %s | %s | %s | %d | %s | %s, %d of %s (%.2f %%) | %d of %d | %s |\n",
 			r.Name, thousands(r.Wanted), r.Obtained.Persons, r.Obtained.Records, 100*r.Share, thousands(r.RegisterSize), r.Bound, frequent(r.Refusals),
 			unit(r.RefusedAfterH, "%.0f h"), unit(r.ContainedS, "%.2f s"), r.ServedAfter, r.Scope.text(),
-			r.Normal.Refused, r.Normal.StepUps, thousands(r.Normal.Acts), 100*r.Normal.Share, r.Normal.Worked, r.Normal.Agents, verified(r.LedgerOK))
+			r.Normal.refused(), r.Normal.StepUps, thousands(r.Normal.Acts), 100*r.Normal.Share, r.Normal.Worked, r.Normal.Agents, verified(r.LedgerOK))
 	}
 	for _, u := range t.Unanswered {
 		fmt.Fprintf(&b, "| `%s` | not answered yet: %s |%s\n", u.Name, u.Why, strings.Repeat(" |", columns-2))
@@ -167,6 +169,14 @@ func frequent(counts map[string]int) string {
 		list = append(list, fmt.Sprintf("%s %d", n, counts[n]))
 	}
 	return strings.Join(list, ", ")
+}
+
+// refused is how often agents were refused something, and why.
+func (n Normal) refused() string {
+	if len(n.Refusals) == 0 {
+		return fmt.Sprint(n.Refused)
+	}
+	return fmt.Sprintf("%d (%s)", n.Refused, frequent(n.Refusals))
 }
 
 func unit(n *float64, format string) string {

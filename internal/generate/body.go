@@ -130,6 +130,13 @@ func (p *Population) staff() {
 	for _, b := range p.bodies {
 		p.staffOne(r, b)
 	}
+	p.desks, p.teams = map[string]int{}, map[string][]int{}
+	for i, a := range p.accounts {
+		if a.Caseload > 0 {
+			p.desks[a.Login] = i
+			p.teams[a.Site] = append(p.teams[a.Site], i)
+		}
+	}
 }
 
 // staffOne draws an organisation's accounts: its account manager at the seat; at each site as many

@@ -95,6 +95,8 @@ type Population struct {
 	sites         []Site
 	agreements    []Agreement
 	accounts      []Account
+	desks         map[string]int   // place in accounts of whoever follows persons, by login
+	teams         map[string][]int // the same, by site
 }
 
 // New prepares a population: its organisations, sites and accounts are drawn at once, its persons when
@@ -132,6 +134,9 @@ const (
 	forAccounts
 	forHouseholds
 	forFollowing
+	forWork
+	forLeave
+	forSickness
 )
 
 // Register is the code of the register that the population is for.
