@@ -25,6 +25,7 @@ type world struct {
 	Base       string     `json:"base_url"`
 	Clock      string     `json:"clock_url"`
 	Identities []identity `json:"identities"`
+	Lapsing    []identity `json:"lapsing"`
 	Samples    []sample   `json:"samples"`
 	// taken counts which samples are used: each journey gets persons of its own, so that nobody is known
 	// from the journey before.
@@ -42,6 +43,7 @@ var binary string
 type identity struct {
 	Register, Role, Login, Organisation, Site string
 	TOTPSecret                                string `json:"totp_secret"`
+	Training                                  string
 }
 
 type sample struct {
