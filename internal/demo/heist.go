@@ -160,6 +160,7 @@ func (h *heist) plunder(ctx context.Context, manager *visitor, accomplices []*vi
 			default:
 				if token := h.demo.shelf.invitation(v.login); token != "" && v.enter(ctx, token) {
 					h.note("invited", v.login)
+					h.train(ctx, v)
 					alive = true
 				}
 			}
@@ -169,6 +170,17 @@ func (h *heist) plunder(ctx context.Context, manager *visitor, accomplices []*vi
 		}
 	}
 	h.note("gave_up", "")
+}
+
+// train passes the exam that the first register asks for.
+func (h *heist) train(ctx context.Context, v *visitor) {
+	passed, err := h.demo.PassExam(ctx, v.Door, h.demo.Populations[0].Register())
+	switch {
+	case err != nil:
+		h.note("refused", v.login)
+	case passed:
+		h.note("trained", v.login)
+	}
 }
 
 // names yields persons of the register, one after the other, as somebody has bought them.

@@ -25,7 +25,7 @@ type Seen struct {
 }
 
 // TourEvent is one thing that the thief tried. Code names its text (tour.event.*): asked, own_approval,
-// stranger, invited, opened, budget, refused, ended, gave_up.
+// stranger, invited, trained, opened, budget, refused, ended, gave_up.
 type TourEvent struct {
 	At    time.Time
 	Code  string
@@ -34,7 +34,7 @@ type TourEvent struct {
 }
 
 // tourEvents are the codes that have a text.
-var tourEvents = []string{"stolen", "asked", "own_approval", "stranger", "invited", "opened", "budget", "refused", "ended", "gave_up"}
+var tourEvents = []string{"stolen", "asked", "own_approval", "stranger", "invited", "trained", "opened", "budget", "refused", "ended", "gave_up"}
 
 // tourPage leads a visitor through the roles in three minutes, beside a thief.
 type tourPage struct {
