@@ -195,8 +195,8 @@ func TestTheUnknownAndTheOutOfMandateGetTheSameBytes(t *testing.T) {
 
 func TestASearchEchoesWhatWasTypedAndNothingElse(t *testing.T) {
 	r := newRooms(t)
-	got := r.ask(searchPath, `{"purpose":"emploi","beyond":true,"query":{"surname":"Durand","birth_date":"17/05/2004"}}`)
-	want := gate.SearchRequest{Caller: caller, Register: "mission-locale", Purpose: "emploi", Beyond: true, Channel: ecluse.ChannelAPI,
+	got := r.ask(searchPath, `{"purpose":"emploi","beyond":true,"emergency":"danger","query":{"surname":"Durand","birth_date":"17/05/2004"}}`)
+	want := gate.SearchRequest{Caller: caller, Register: "mission-locale", Purpose: "emploi", Beyond: true, Emergency: "danger", Channel: ecluse.ChannelAPI,
 		Query: register.Query{Surname: "Durand", BirthDate: "17/05/2004"}}
 	if diff := cmp.Diff(want, r.lastRequest); diff != "" {
 		t.Error(diff)

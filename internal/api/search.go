@@ -15,6 +15,8 @@ type searchQuestion struct {
 	Purpose ecluse.Purpose `json:"purpose"`
 	// Beyond leaves the caller's own persons out and looks, exactly, in the whole mandate.
 	Beyond bool `json:"beyond"`
+	// Emergency is the motive of one: whom it concerns is found without a certificate of the training.
+	Emergency string `json:"emergency"`
 	Query  struct {
 		Identifier string `json:"identifier"`
 		Surname    string `json:"surname"`
@@ -47,7 +49,7 @@ func (a *API) search(c *call) (reply, error) {
 		return reply{}, err
 	}
 	outcome, err := a.rooms.Gate.Search(c.Context(), gate.SearchRequest{
-		Caller: c.caller, Register: c.PathValue("register"), Purpose: q.Purpose, Beyond: q.Beyond, Channel: ecluse.ChannelAPI,
+		Caller: c.caller, Register: c.PathValue("register"), Purpose: q.Purpose, Beyond: q.Beyond, Emergency: q.Emergency, Channel: ecluse.ChannelAPI,
 		Query: register.Query{Identifier: q.Query.Identifier, Surname: q.Query.Surname, FirstName: q.Query.FirstName, BirthDate: q.Query.BirthDate},
 	})
 	if err != nil {
@@ -85,5 +87,5 @@ func (q *searchQuestion) check() error {
 	return firstError(
 		word("/purpose", string(q.Purpose), maxWord), word("/query/identifier", q.Query.Identifier, maxWord),
 		word("/query/surname", q.Query.Surname, maxWord), word("/query/first_name", q.Query.FirstName, maxWord),
-		word("/query/birth_date", q.Query.BirthDate, maxWord))
+		word("/query/birth_date", q.Query.BirthDate, maxWord), word("/emergency", q.Emergency, maxWord))
 }
