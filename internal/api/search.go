@@ -17,7 +17,7 @@ type searchQuestion struct {
 	Beyond bool `json:"beyond"`
 	// Emergency is the motive of one: whom it concerns is found without a certificate of the training.
 	Emergency string `json:"emergency"`
-	Query  struct {
+	Query     struct {
 		Identifier string `json:"identifier"`
 		Surname    string `json:"surname"`
 		FirstName  string `json:"first_name"`
