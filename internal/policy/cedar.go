@@ -53,8 +53,6 @@ const (
 	maxMessageRunes = 300
 )
 
-var idPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
-
 // cedarSchema says what policies see, for Cedar's own type checker.
 const cedarSchema = `
 entity Account { organisation: String, organisation_kind: String, site: String, stand_in: Bool };
@@ -201,8 +199,8 @@ func (r *forbidReader) annotations(f *forbid) {
 			r.bad(f.policy, fmt.Sprintf("unknown annotation @%s", key), "there are @id, @fr and @en")
 		}
 	}
-	if !idPattern.MatchString(f.id) {
-		r.bad(f.policy, fmt.Sprintf("%q is no name of a policy", f.id), `write @id("…") above it: 1 to 40 of a-z, 0-9 and -, starting with a letter`)
+	if !tomlfile.IsCode(f.id) {
+		r.bad(f.policy, fmt.Sprintf("%q is no name of a policy", f.id), `write @id("…") above it: `+tomlfile.CodeRunes)
 	}
 	if slices.Contains(r.forbids.IDs(), f.id) {
 		r.bad(f.policy, fmt.Sprintf("the policy %s stands twice", f.id), "give each its own @id")

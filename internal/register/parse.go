@@ -94,18 +94,11 @@ type checker struct {
 }
 
 var (
-	codePattern  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 	namePattern  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 	columnRunes  = "a name of at most 80 characters without line breaks"
 	schemaRoles  = []string{"operates", "notifies", "answers"}
 	emergencyIDs = []string{"danger", "minor_at_risk", "health", "missing"} // motives that the program fixes
 )
-
-func (c *checker) code(path, value string) {
-	if !codePattern.MatchString(value) {
-		c.Bad(path, fmt.Sprintf("%q is not a code", value), "use 1 to 40 of a-z, 0-9 and -, starting with a letter")
-	}
-}
 
 func (c *checker) identifier(path, value string) {
 	if !namePattern.MatchString(value) {
@@ -124,7 +117,7 @@ func (c *checker) head(f schemaFile) {
 	s := c.s
 	s.Code, s.Version, s.MembershipSensitive = f.Code, f.Version, f.MembershipSensitive
 	s.ExternalID, s.Territory, s.Label, s.Retired = f.ExternalID, f.Territory, f.Label, f.Retired
-	c.code("code", f.Code)
+	c.Code("code", f.Code)
 	if f.Version < 1 {
 		c.Bad("version", "the version is missing or below 1", "start with version = 1 and count up")
 	}
@@ -142,7 +135,7 @@ func (c *checker) controllers(list []controllerFile) {
 	var codes []string
 	for i, f := range list {
 		path := fmt.Sprintf("controllers[%d]", i)
-		c.code(path+".code", f.Code)
+		c.Code(path+".code", f.Code)
 		unique(c, path+".code", f.Code, codes)
 		codes = append(codes, f.Code)
 		if f.Name == "" || f.DPO == "" {

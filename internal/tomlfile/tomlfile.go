@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -55,6 +56,21 @@ func Decode(name string, data []byte, into any) (*Check, error) {
 func (c *Check) Bad(path, problem, remedy string) {
 	p := c.at.nearest(path)
 	c.errs = append(c.errs, &Error{File: c.name, Line: p.line, Column: p.column, Problem: problem, Remedy: remedy})
+}
+
+var codePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
+
+// CodeRunes says what IsCode wants.
+const CodeRunes = "1 to 40 of a-z, 0-9 and -, starting with a letter"
+
+// IsCode reports whether a word names a thing of a folder's files: a register, a question, a policy.
+func IsCode(word string) bool { return codePattern.MatchString(word) }
+
+// Code notes that a word is no code.
+func (c *Check) Code(path, word string) {
+	if !IsCode(word) {
+		c.Bad(path, fmt.Sprintf("%q is not a code", word), "use "+CodeRunes)
+	}
 }
 
 // Label notes that a label is not complete.

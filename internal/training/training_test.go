@@ -42,7 +42,7 @@ func TestParseSaysWhereAndWhatToDo(t *testing.T) {
 		"not TOML":       {"pass = 4", "pass = ", "training.toml:3:", "expected"},
 		"no lesson text": {"fr = \"À lire.\"", "fr = \" \"", "training.toml:9:", "not complete"},
 		"same id":        {`id = "q1"`, `id = "q0"`, "training.toml:28:1", `"q0" stands twice`},
-		"odd id":         {`id = "q0"`, `id = "Q 0"`, "training.toml:14:1", `"Q 0" is not an id`},
+		"odd id":         {`id = "q0"`, `id = "Q 0"`, "training.toml:14:1", `"Q 0" is not a code`},
 		"none right":     {`{ fr = "oui 0", en = "yes 0", right = true }`, `{ fr = "oui 0", en = "yes 0" }`, "training.toml:15:1", "no choice, or every choice"},
 		"same choice":    {`{ fr = "oui 0", en = "yes 0", right = true }`, `{ fr = "Non", en = "yes 0", right = true }`, "training.toml:17:", "same choice twice"},
 		"two choices":    {"right = true },\n  { fr = \"non\", en = \"no\" },", "right = true },", "training.toml:15:1", "has 2 choices"},
