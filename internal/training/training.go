@@ -52,13 +52,9 @@ type Question struct {
 
 // Choice is a possible answer.
 type Choice struct {
-	FR    string `toml:"fr"`
-	EN    string `toml:"en"`
-	Right bool   `toml:"right"`
+	Label
+	Right bool `toml:"right"`
 }
-
-// In is the choice in a language.
-func (c Choice) In(lang string) string { return Label{FR: c.FR, EN: c.EN}.In(lang) }
 
 // Several reports whether more than one choice is right, which the question then says.
 func (q Question) Several() bool {
@@ -132,7 +128,7 @@ func (q Question) check(c *tomlfile.Check, path string) {
 	right := 0
 	for i, choice := range q.Choices {
 		at := fmt.Sprintf("%s.choices[%d]", path, i)
-		c.Label(at, Label{FR: choice.FR, EN: choice.EN})
+		c.Label(at, choice.Label)
 		same := func(o Choice) bool { return strings.EqualFold(o.FR, choice.FR) || strings.EqualFold(o.EN, choice.EN) }
 		if slices.ContainsFunc(q.Choices[:i], same) {
 			c.Bad(at, fmt.Sprintf("question %q has the same choice twice", q.ID), "give each its own words")

@@ -244,12 +244,11 @@ func (s *Site) viewResult(reg *register.Register, c *training.Course, sitting di
 	for i, question := range sitting.Questions {
 		v := answerView{Text: question.Text, Why: question.Why, Right: sitting.Right[i]}
 		for k, one := range question.Choices {
-			words := Label{FR: one.FR, EN: one.EN}
 			if slices.Contains(given[i], k) {
-				v.Given = append(v.Given, words)
+				v.Given = append(v.Given, one.Label)
 			}
 			if one.Right {
-				v.Wanted = append(v.Wanted, words)
+				v.Wanted = append(v.Wanted, one.Label)
 			}
 		}
 		page.Items = append(page.Items, v)
